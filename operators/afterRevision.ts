@@ -11,8 +11,8 @@ import type { Revisioned } from './internal/revisionCursor.js';
  * result:  ----------P(b)@6--D(a)@7--|
  * ```
  *
- * `etcd.watch(range, { startRevision: revision + 1 })` does this at the server. This operator is for a shared stream,
- * and for events from other sources.
+ * With `etcd.watch(range, { startRevision: revision + 1 })` the server itself omits the earlier events. Use this
+ * operator for a shared stream, and for events from other sources.
  *
  * ## Example
  *

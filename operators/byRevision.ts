@@ -11,9 +11,10 @@ import type { Revisioned, WholeRevision } from './internal/revisionCursor.js';
  * result:  ------------------{5: P(a), P(b)}--{6: D(a)}|
  * ```
  *
- * **The last revision waits.** A revision is complete only when an event of another revision arrives, or the source
- * completes. If the source errors, an incomplete group is dropped. Prefer `etcd.watchBatches(range)`, which does not
- * need to wait. This operator is for single events from other sources, or after a filter.
+ * **The last revision is delayed.** A revision is known to be complete only when an event of another revision arrives,
+ * or the source completes. If the source errors, an incomplete group is dropped. Prefer `etcd.watchBatches(range)`,
+ * which emits each revision without this delay. Use this operator for single events from other sources, or for events
+ * that passed a filter.
  *
  * ## Example
  *

@@ -3,8 +3,8 @@ import { keyId, type KeyValue } from '../src/model/keyValue.js';
 import type { WatchEvent } from '../src/model/events.js';
 
 /**
- * Drops puts that do not change the value of a key. etcd counts them as changes, and a writer that refreshes a key
- * makes many such puts. The bytes of each value are compared with the last value of the key, as by a
+ * Drops puts that do not change the value of a key. etcd counts such puts as changes, and a writer that refreshes a key
+ * sends many of them. The bytes of each value are compared with the last value of the key, as by a
  * `distinctUntilChanged` for each key.
  *
  * ```text
@@ -13,10 +13,11 @@ import type { WatchEvent } from '../src/model/events.js';
  * result:  --P(a=1)--P(b=1)----------D(a)--P(a=1)--|
  * ```
  *
- * Deletes are passed on. A key that was created again passes with any value, even if its delete was filtered out. The
- * first put of a key passes, unless the watch has the option `prevKv` and the value is the same as before.
+ * Deletes are passed on. The first put after a deletion passes with any value, even if the delete event was filtered
+ * out. The first put of a key passes, unless the watch has the option `prevKv` and the value is the same as before.
  *
- * It keeps the last `KeyValue` of each key in memory until that key is deleted, so put it before {@link puts}.
+ * The operator keeps the last `KeyValue` of each key in memory until it receives the delete of that key. So put it
+ * before {@link puts}, which drops the deletes.
  *
  * ## Example
  *

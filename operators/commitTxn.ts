@@ -21,7 +21,7 @@ import type { TxnTarget } from './internal/putTarget.js';
  * A txn with a compare that is false is not an error: `succeeded` is false, and `responses` are those of `failure`. A
  * txn of {@link guardedBy} with a guard that is false errors with `LockLost`.
  *
- * Values of a source that is faster than the server wait in memory. Each txn is sent at most once. If its outcome is
+ * If the source is faster than the server, its values wait in memory. Each txn is sent at most once. If its outcome is
  * unknown, the stream errors with `AmbiguousWrite`, and later values are ignored.
  *
  * ## Example

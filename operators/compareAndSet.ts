@@ -47,7 +47,7 @@ export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
 
 /**
  * Writes each key of the source only if its state is as expected, one after the other, each in one txn. Emits whether
- * the key was written, and otherwise its current state.
+ * the key was written and, if it was not, its current state.
  *
  * ```text
  * source:  --{a, expected: @5}-------{a, expected: @5}---|
@@ -59,9 +59,9 @@ export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
  * must not exist. A revision is the stronger condition: with `{ value }`, a value counts as unchanged even if it was
  * changed and then changed back. The result contains the item as `change`, with all its fields.
  *
- * Values of a source that is faster than the server wait in memory. Each write is sent at most once. After
- * `AmbiguousWrite` you may send the same change again. If the first one was carried out, the second is rejected, and
- * `current` has your own value.
+ * If the source is faster than the server, its values wait in memory. Each write is sent at most once. After
+ * `AmbiguousWrite` you may send the same change again. If the first write was carried out, the second one is rejected,
+ * and `current` has your own value.
  *
  * ## Example
  *

@@ -21,8 +21,8 @@ export interface KeyedItem extends Revisioned {
 }
 
 /**
- * Projects changes to an inner Observable, one at a time. While an inner Observable runs, the newest change of each key
- * is kept, and all of them are projected together afterwards. So a slow consumer skips intermediate states, and never
+ * Projects changes to inner Observables, of which only one runs at a time. While it runs, the newest change of each key
+ * is kept. All kept changes are projected together afterwards. So a slow consumer skips intermediate states, and never
  * falls behind.
  *
  * ```text
@@ -31,17 +31,18 @@ export interface KeyedItem extends Revisioned {
  * result:  ----------------------------{a=1}----------------------------{b=1, a=3}|
  * ```
  *
- * An Observable does not wait for its consumer. `concatMap` keeps every change in the meantime, and `exhaustMap` loses
- * them. Here memory is bounded by the number of changed keys, not by the number of changes.
+ * An Observable does not wait for its consumer. While an inner Observable runs, `concatMap` keeps every change, and
+ * `exhaustMap` drops every change. With `conflateByKey`, memory is bounded by the number of changed keys, not by the
+ * number of changes.
  *
  * - **Order.** Changes are in the order of their revisions. A key has the position of its newest change.
  * - **Deletions** are changes like any other, and are kept until they are projected.
- * - **Revisions are not split** if the source emits whole revisions, as `watchBatches` and {@link byRevision} do. The
- *   projected changes then add up to the store's state at `revision`, the newest that has arrived. Single events are
- *   projected as they arrive, so the first event of a txn may be projected alone.
+ * - **Revisions are not split** if the source emits whole revisions, as `watchBatches` and {@link byRevision} do.
+ *   Together, the projected changes then lead to the store's state at `revision`, the newest revision that has arrived.
+ *   Single events are projected as they arrive, so the first event of a txn may be projected alone.
  * - **The end.** An error or the completion of the source is passed on after all pending changes have been projected.
  *   An error of an inner Observable, or of `project`, ends the stream at once.
- * - `prevKv` is the value before the newest change, which may never have been projected.
+ * - `prevKv` is the key with its value before the newest change. This value may never have been projected.
  *
  * An item without events, such as a progress notification, is not projected.
  *
@@ -108,7 +109,7 @@ class Pending<E extends KeyedItem> {
     const events = 'events' in item ? item.events : [item];
     for (const event of events) {
       const id = keyId(event.kv);
-      // The entry is deleted first. A key that is only set again would keep its old position in the map.
+      // The entry is deleted first, as a key that is only set again would keep its old position in the map.
       this.newest.delete(id);
       this.newest.set(id, event);
     }

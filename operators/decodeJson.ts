@@ -4,8 +4,9 @@ import { checkArgument } from '../src/model/validate.js';
 import { decodeBy, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
- * Reads each value as JSON and checks it with an io-ts codec or a Standard Schema (zod, valibot and others). The
- * first invalid value errors with an `InvalidValueError`, which names the key and the invalid fields, never the value.
+ * Reads each value as JSON and checks it with an io-ts codec or a Standard Schema (zod, valibot and others). The first
+ * invalid value ends the stream with an `InvalidValueError`, which names the key and the invalid fields, never the
+ * value.
  *
  * ```text
  * source:  --P(a={"n":1})--P(a={"n":2})--P(a=oops)--

@@ -5,7 +5,7 @@ import { decodeBy, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
  * Checks the text of each value with an io-ts codec or a Standard Schema, as {@link decodeJson} does for JSON. The
- * first invalid value errors with an `InvalidValueError`.
+ * first invalid value ends the stream with an `InvalidValueError`.
  *
  * ```text
  * source:  --P(a=7)--P(a=8)--P(a=x)--

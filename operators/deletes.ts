@@ -31,6 +31,6 @@ import type { DeleteEvent, WatchEvent } from '../src/model/events.js';
  * @return A function that returns an Observable of the delete events.
  */
 export function deletes(): OperatorFunction<WatchEvent, DeleteEvent> {
-  // `ofType` is not used, as the check of its argument would add all errors to a bundle.
+  // `ofType` is not used, as the check of its argument would add the code of all errors to a bundle.
   return filter((event): event is DeleteEvent => event.type === 'delete');
 }

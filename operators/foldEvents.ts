@@ -26,17 +26,17 @@ export interface FoldEventsOptions {
  * result:  ----{a}---{a, b}----{b}---|
  * ```
  *
- * With a seed, even an empty one, that state is emitted first. Without a seed, nothing is emitted before the first
- * event.
+ * With a seed, even an empty one, the state of the seed is emitted first. Without a seed, nothing is emitted before the
+ * first event.
  *
  * Each map is immutable, and shares its structure with the previous one, so that an event costs O(log n). The order of
  * iteration is not specified.
  *
  * An event is ignored if it is not newer than the state of its key. The delete of a missing key is ignored, too.
- * Deleted keys are not remembered, so an older put of a deleted key would add the key again. Start after the revision
- * of the seed, with {@link afterRevision} or the `startRevision` of a watch. A state between two events of one txn
- * never existed in etcd. To avoid such states, fold whole revisions, from `watchBatches` or {@link byRevision}.
- * `etcd.live(range)` combines the list, the watch and the state.
+ * Deleted keys are not remembered, so an older put of a deleted key would add the key again. To avoid older events,
+ * start after the revision of the seed, with {@link afterRevision} or the `startRevision` of a watch. A state between
+ * two events of one txn never existed in etcd. To avoid such states, fold whole revisions, from `watchBatches` or
+ * {@link byRevision}. `etcd.live(range)` combines the list, the watch and the state.
  *
  * A key that is not UTF-8 appears in the map as U+FFFD followed by its bytes in base64, so that it is unique.
  *

@@ -9,8 +9,8 @@ import { GUARD } from './internal/validators.js';
 export type Guard = Compare | { readonly guard: Compare };
 
 /**
- * Adds a guard to txns. A txn does nothing unless its guard holds. Use it as the owner of a lock or as a leader. A txn
- * that arrives after the ownership has ended then changes nothing.
+ * Adds a guard to txns. A guarded txn does nothing unless its guard is true. Use it with the guard of a lock or a
+ * leadership that you own. A txn that arrives after the ownership has ended then changes nothing.
  *
  * ```text
  * source:  --{ compare: [c], success: [s], failure: [f] }--
@@ -18,14 +18,14 @@ export type Guard = Compare | { readonly guard: Compare };
  * result:  --{ compare: [g], success: [txn({ compare: [c], success: [s], failure: [f] })] }--
  * ```
  *
- * **How to tell that the guard failed.** The txn is nested in another txn whose only compare is the guard.
- * {@link commitTxn} unwraps the result. It errors with `LockLost` if the guard did not hold. Otherwise it emits the
- * result of the inner txn, with the types of the inner operations. If you commit the outer txn with `etcd.kv.txn`,
- * `succeeded` says whether the guard held, and `responses[0]` is the result of the inner txn. If the guard were one
- * more compare of the txn itself, it would be unknown which compare failed. The `failure` branch would run for a caller
- * that is no longer the owner.
+ * **How to tell that the guard failed.** The txn is nested in another txn whose only compare is the guard. {@link
+ * commitTxn} unwraps the result. If the guard was false, `commitTxn` errors with `LockLost`. If the guard was true, it
+ * emits the result of the inner txn, with the types of the inner operations. If you commit the outer txn with
+ * `etcd.kv.txn`, `succeeded` shows whether the guard was true, and `responses[0]` is the result of the inner txn. If
+ * the guard were one more compare of the txn itself, it would be unknown which compare failed. Also, the `failure`
+ * branch would run for a caller that is no longer the owner.
  *
- * Several guards can be added; all of them must hold. A nested txn needs etcd 3.3 or newer.
+ * Several guards can be added; all of them must be true. A nested txn needs etcd 3.3 or newer.
  *
  * ## Example
  *
@@ -44,14 +44,14 @@ export type Guard = Compare | { readonly guard: Compare };
  * // jobs$ emits a; then b, and the lock's key is deleted before its txn arrives
  * // Logs:
  * // done at 3
- * // the guard of a txn no longer holds: nothing was done
+ * // the txn was not carried out: its guard is no longer true
  * ```
  *
  * @see {@link commitTxn}
  * @see {@link withLock}
  * @see {@link whileLeader}
  *
- * @param guard A compare, or an object with one as `guard`, as `etcd.lock` and `campaign` emit.
+ * @param guard A compare, or an object with a compare as `guard`, such as those that `etcd.lock` and `campaign` emit.
  * @return A function that returns an Observable of guarded txns.
  */
 export function guardedBy<X extends TxnSpec>(guard: Guard): OperatorFunction<X, Fenced<X>> {

@@ -3,7 +3,8 @@ import { checkArgument, type OptionKind } from '../src/model/validate.js';
 import type { WatchEvent } from '../src/model/events.js';
 
 /**
- * Selects keys: one key by its text, a prefix, a RegExp that matches from the start, or a function that returns true.
+ * A condition on keys: one key as text, a prefix, a RegExp that matches from the start, or a function that returns
+ * true.
  */
 export type KeyMatcher<E extends WatchEvent = WatchEvent> =
   string | { readonly prefix: string } | RegExp | ((key: string, event: E) => boolean);
@@ -18,13 +19,14 @@ export type KeyMatcher<E extends WatchEvent = WatchEvent> =
  * ```
  *
  * A RegExp has to match from the first character of the key, as in etcd3-py (Python's `re.match`): `/a/` matches `a/1`
- * and not `b/a`. It need not match up to the end: add `$` for that. The flags `g` and `y` have no effect, and the
+ * and not `b/a`. To require a match up to the end of the key, add `$`. The flags `g` and `y` have no effect, and the
  * RegExp is not modified.
  *
  * Keys are matched as text. For keys that are not UTF-8, pass a function that checks `event.kv.keyBytes`.
  *
- * The server sends all events of the watch. To receive one key or prefix, watch only that key or prefix. This operator
- * is for conditions that a range cannot express, or to split one shared watch into several streams.
+ * The operator filters at the client, so the server still sends all events of the watch. To receive one key or prefix,
+ * watch only that key or prefix. Use this operator for conditions that a range cannot express, or to split one shared
+ * watch into several streams.
  *
  * ## Example
  *

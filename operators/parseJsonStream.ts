@@ -3,7 +3,7 @@ import { isBytesLike, toBytes, type BytesLike } from '../src/model/bytes.js';
 import { JsonStream } from '../src/model/jsonStream.js';
 import { checkOptions, invalidArgument, type OptionKinds, WHOLE } from '../src/model/validate.js';
 
-/** Limits the memory of `parseJsonStream`. */
+/** The limit on the memory of `parseJsonStream`. */
 export interface ParseJsonStreamOptions {
   /** The longest object in bytes; a longer one errors with `ResponseTooLarge`. 128 MiB by default. */
   readonly maxBytes?: number;

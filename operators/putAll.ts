@@ -19,8 +19,8 @@ export interface PutAllOptions {
   readonly maxOps?: number;
   /**
    * The maximum number of bytes of keys and values in a txn; a larger entry is sent alone. Default 1 MiB. The limit of
-   * etcd is 1.5 MiB unless it was started with another `--max-request-bytes`. etcd counts the bytes before base64, and
-   * 11 more for each entry.
+   * etcd is 1.5 MiB unless it was started with another `--max-request-bytes`. etcd counts the bytes before they are
+   * converted to base64, and 11 more bytes for each entry.
    */
   readonly maxBytes?: number;
   /**
@@ -43,19 +43,20 @@ type Settings = BulkLimits & Required<PutAllOptions>;
  * result:  --------{1}----{2345}-{6}|
  * ```
  *
- * Nothing is delayed: a txn contains the entries that wait. With fewer than `concurrency` pending txns, an entry is
- * sent at once, alone. Entries of the same key are all written, in their order, each at a separate revision. Each is
- * sent after the response to the previous one. Entries of different keys are written in any order. Txns are emitted in
- * the order of their responses.
+ * No entry is delayed to fill a txn: a txn contains the entries that wait when it is sent. While fewer than
+ * `concurrency` txns are pending, an entry of an Observable is sent at once, alone. Entries of the same key are all
+ * written, in their order, each at a separate revision. Each is sent after the response to the previous one. Entries of
+ * different keys are written in any order. Txns are emitted in the order of their responses.
  *
  * An Observable cannot wait for its consumer, so entries wait in memory, up to `maxWaiting`. If the source is an
  * iterable or async iterable, such as a generator, pass it to `putAll` itself. Then only as many entries are read as
- * the next txns can hold.
+ * the next txns can contain.
  *
- * Each txn is sent at most once. After the first failure nothing more is sent. Pending txns are awaited and emitted,
- * and then the operator errors with a {@link PutAllError}. Each entry was either emitted, or is `ambiguous` (it is
- * unknown whether it was written), or `unwritten`. An error of the source, an invalid entry (`InvalidArgument`) and
- * `BufferOverflow` are passed on after all earlier entries were written. Unsubscribing aborts the pending txns.
+ * Each txn is sent at most once. After the first failure no further txn is sent. The operator waits for the pending
+ * txns and emits their results, and then errors with a {@link PutAllError}. Each entry was either emitted, or is
+ * `ambiguous` (it is unknown whether it was written), or `unwritten`. An error of the source, an invalid entry
+ * (`InvalidArgument`) and `BufferOverflow` are passed on after all earlier entries were written. Unsubscribing aborts
+ * the pending txns.
  *
  * ## Example
  *
@@ -83,7 +84,8 @@ type Settings = BulkLimits & Required<PutAllOptions>;
  *
  * @param kv The target of the writes: `etcd.kv`, or that of a namespace.
  * @param options The limits of txns, and of waiting entries.
- * @return A function that returns an Observable of the written txns. If entries are passed, that Observable itself.
+ * @return A function that returns an Observable of the written txns. If entries are passed, this Observable is returned
+ * directly.
  */
 export function putAll<E extends PutEntry>(kv: TxnTarget, options?: PutAllOptions): OperatorFunction<E, PutAllResult<E>>;
 export function putAll<E extends PutEntry>(

@@ -10,7 +10,10 @@ import type { PutTarget } from './internal/putTarget.js';
 
 /** The encoding of values, and the options `lease` and `prevKv` of `etcd.kv.put`. */
 export interface PutToOptions<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {
-  /** Returns what is written for a value. Default: a string or a `Uint8Array` as it is, everything else as JSON. */
+  /**
+   * Returns the text or bytes to write for a value. By default, a string or a `Uint8Array` is written as it is, and any
+   * other value as JSON.
+   */
   readonly encode?: (value: T) => BytesLike;
 }
 
@@ -24,11 +27,11 @@ export interface PutToOptions<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {
  * ```
  *
  * Strings and bytes are written unchanged, other values as JSON. To read a string with {@link decodeJson}, pass
- * `encode: JSON.stringify`. A value that JSON cannot represent (undefined, a function, a circular structure) errors
- * with `InvalidArgument`.
+ * `encode: JSON.stringify`. If JSON cannot represent a value (undefined, a function, a circular structure), the stream
+ * errors with `InvalidArgument`.
  *
- * Each write is sent at most once. If its outcome is unknown, the stream errors with `AmbiguousWrite`. Values of a
- * source that is faster than the server wait in memory. If only the newest value matters, put `throttleTime` or
+ * Each write is sent at most once. If its outcome is unknown, the stream errors with `AmbiguousWrite`. If the source is
+ * faster than the server, its values wait in memory. If only the newest value matters, put `throttleTime` or
  * `auditTime` before this operator. If all values matter, {@link putAll} is many times faster.
  *
  * ## Example
@@ -55,7 +58,7 @@ export interface PutToOptions<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {
  *
  * @param kv The target of the writes: `etcd.kv`.
  * @param key The key to write to, or a function that returns it for a value.
- * @param options The text of a value, and the lease of its key.
+ * @param options The encoding of values, and the options `lease` and `prevKv` of the put.
  * @return A function that returns an Observable of the responses.
  */
 export function putTo<T>(

@@ -31,6 +31,6 @@ import type { PutEvent, WatchEvent } from '../src/model/events.js';
  * @return A function that returns an Observable of the put events.
  */
 export function puts(): OperatorFunction<WatchEvent, PutEvent> {
-  // `ofType` is not used, as the check of its argument would add all errors to a bundle.
+  // `ofType` is not used, as the check of its argument would add the code of all errors to a bundle.
   return filter((event): event is PutEvent => event.type === 'put');
 }

@@ -10,9 +10,9 @@ import { retryBackoff, retryKinds, type RetryBackoffOptions } from './retryBacko
  */
 export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
   /**
-   * The first revision to deliver. Without it, the factory decides where each stream starts, until the first item has
-   * arrived. Changes between two of these streams are then lost. So pass the current revision for a stream that starts
-   * "now".
+   * The first revision to deliver. Without this option, the factory decides where each stream starts until the first
+   * item has arrived. If a stream breaks before that, changes until the start of the next stream are lost. So pass the
+   * current revision for a stream that starts "now".
    */
   readonly startRevision?: number;
   /** Returns the revision of an item. Default: the property `revision` of the item. */
@@ -20,16 +20,16 @@ export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
   /** Whether each item is a whole revision, as those of `watchBatches` and {@link byRevision} are. Default false. */
   readonly wholeRevisions?: boolean;
   /**
-   * Whether the completion of a stream counts as a lost connection (`ConnectionLost`). If not, it is passed on. Default
-   * true, as a watch has no end.
+   * Whether the completion of a stream counts as a lost connection (`ConnectionLost`). If not, the completion is passed
+   * on. Default true, as a watch has no end.
    */
   readonly resumeOnComplete?: boolean;
 }
 
 /**
- * Joins streams that may break into one stream that does not end. When a stream breaks, the factory creates another
- * one, which starts at the last revision. No item is lost, repeated or reordered, even if a stream breaks in the middle
- * of a revision.
+ * Joins several streams, each of which may break, so that the result is one stream without an end. When a stream
+ * breaks, the factory creates another one, which starts at the last revision. No item is lost, repeated or reordered,
+ * even if a stream breaks in the middle of a revision.
  *
  * ```text
  * factory(5):  --a@5--b@6--#
@@ -44,7 +44,7 @@ export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
  * compacted since. A stream must emit in the order of revisions, and emit the same items in the same order each time,
  * as etcd does. Items of earlier revisions are dropped.
  *
- * `etcd.watch` does this by itself. This operator is for other streams: the watch of another client, an event store,
+ * `etcd.watch` resumes by itself. Use this operator for other streams: the watch of another client, an event store,
  * your own server.
  *
  * ## Example
@@ -70,8 +70,8 @@ export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
  * @param factory A function that returns a stream which starts at a revision. The revision is `undefined` only before a
  * first item, and only without `startRevision`.
  * @param options The revision to start from, how to read the revision of an item, and the pauses between streams.
- * @return An Observable of each item once, in order. It errors with the first error for which a retry is useless, such
- * as `Compacted`.
+ * @return An Observable of each item once, in order. It errors with the first error that is not retried, such as
+ * `Compacted`.
  */
 export function resumeFromRevision<T extends Revisioned>(
   factory: (fromRevision: number | undefined) => Observable<T>,

@@ -9,15 +9,15 @@ export interface RetryBackoffOptions<T> extends BackoffOptions {
   /** The maximum number of retries in a row without a value that resets the count. Default: no limit. */
   readonly maxRetries?: number;
   /**
-   * Tells whether to retry after an error. All other errors are passed on at once. By default it is
-   * {@link isTransientError}, which selects the temporary errors of etcd and of the connection to it: code
-   * `Unavailable`, `TooManyRequests` and `TooManyPending`. It never selects `AmbiguousWrite`, as a retry could carry
-   * out the write twice.
+   * Returns whether to retry after an error. All other errors are passed on at once. The default is {@link
+   * isTransientError}, which selects the temporary errors of etcd and of the connection to it. These have the code
+   * `Unavailable`, or the reason `TooManyRequests` or `TooManyPending`. The default never selects `AmbiguousWrite`, as
+   * a retry could carry out the write twice.
    */
   readonly retryIf?: (error: unknown) => boolean;
   /**
-   * Tells whether a value resets the count of failures. The pause after the next failure is then `initialMs` again. By
-   * default every value resets the count.
+   * Returns whether a value resets the count of failures. The pause after the next failure is then `initialMs` again.
+   * By default every value resets the count.
    */
   readonly resetOn?: (value: T) => boolean;
 }
@@ -45,7 +45,7 @@ export const retryKinds = (): OptionKinds<RetryBackoffOptions<never>> => ({
  * ```
  *
  * If the source emits the same values again after an error, they are passed on again. So use {@link resumeFromRevision}
- * for a watch. After the last retry the error is passed on.
+ * for a watch. If the last retry fails as well, its error is passed on.
  *
  * ## Example
  *

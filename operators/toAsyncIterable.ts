@@ -7,9 +7,10 @@ export interface ToAsyncIterableOptions {
   /** The maximum number of values that may wait for the consumer. Default 1 024. */
   readonly bufferSize?: number;
   /**
-   * The policy for a value that arrives while the buffer is full. Default `'error'`: the buffered values are still
-   * delivered, and then a `BufferOverflow` error. `'dropOldest'` drops the value that has waited longest, and
-   * `'dropNewest'` drops the new value. Both lose values without an error.
+   * The policy for a value that arrives while the buffer is full. Default `'error'`: the iteration still delivers the
+   * buffered values, and then throws a `BufferOverflow` error. `'dropOldest'` drops the value that has waited longest,
+   * and `'dropNewest'` drops the new value. The policies `'dropOldest'` and `'dropNewest'` lose values without an
+   * error.
    */
   readonly overflow?: OverflowPolicy;
 }
@@ -26,8 +27,8 @@ const POLICIES = ['error', 'dropOldest', 'dropNewest'] satisfies readonly Overfl
  * consumer:  --a........c......done     (busy with a when b and c arrive)
  * ```
  *
- * Each iteration subscribes to the source once, when its first value is requested. It is unsubscribed when the loop
- * ends by `break`, `return` or a throw. An error of the source is thrown after the values before it.
+ * Each iteration subscribes to the source once, when its first value is requested. The iteration unsubscribes when the
+ * loop ends by `break`, `return` or a throw. An error of the source is thrown after the values before it.
  *
  * It takes the source as an argument, as `firstValueFrom` does, because `Observable.pipe` returns only Observables.
  * Without a source it returns a function for the `pipe` of RxJS and fp-ts:

@@ -19,8 +19,8 @@ export interface UntilRevisionOptions {
  * result:  --P(a)@5--P(b)@6--P(c)@6--|
  * ```
  *
- * It completes at the first item beyond the revision, as more items of that revision may follow. Without a later item
- * the result stays open: if each item is a whole revision, set `wholeRevisions`.
+ * The result completes at the first item of a later revision, as further items of the given revision may arrive before
+ * it. Without such an item, the result does not complete. So set `wholeRevisions` if each item is a whole revision.
  *
  * ```text
  * source:  --{5}--{6}---

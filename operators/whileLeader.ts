@@ -13,17 +13,18 @@ import { unlessLost, runWhile, runWhileKinds, type RunWhileOptions } from './int
  * result:  -----a--b--c--d--e-----a--b--
  * ```
  *
- * `L` is a leadership that was won, and `X` its loss. With `onLost: 'reacquire'` the campaign continues after a loss,
- * and the work is run again when the election is won again. Otherwise the error (`LockLost`) is passed on. Completion
- * of the source (the leader resigned, or the client was closed) stops the work, too, which `switchMap` would not do.
+ * `L` is the start of a leadership, and `X` is its loss. With `onLost: 'reacquire'` the campaign continues after a
+ * loss, and the work is run again when the election is won again. Without this option, the error (`LockLost`) is passed
+ * on. Completion of the source (the leader resigned, or the client was closed) stops the work, too, which `switchMap`
+ * would not do.
  *
- * The leadership is kept when the work completes. With `onComplete: 'release'` the stream then completes, which
- * resigns.
+ * The leadership is kept when the work completes. With `onComplete: 'release'` the stream then completes, and the
+ * leadership is resigned.
  *
  * An error of the work is passed on, and ends the leadership. With `onLost: 'reacquire'` the work is run again, after a
- * pause, when its error is temporary. Temporary errors are a lost connection, a slow server, a write of unknown
- * outcome, and a loss that was not reported yet. The work must therefore tolerate a second run, and should first check
- * which part is done already.
+ * pause, when its error is temporary. Temporary errors are a lost connection, a slow server, a full database, a write
+ * of unknown outcome, and a loss that was not reported yet. The work must therefore tolerate a second run, and should
+ * first check which part is done already.
  *
  * Until the loss is detected, a pending call may still be carried out. So let the work use {@link guardedBy} for its
  * writes.

@@ -18,14 +18,14 @@ import type { OwnershipLost } from '../src/model/events.js';
 import { OBSERVABLE_OR_FUNCTION } from './internal/validators.js';
 import { unlessLost, runWhile } from './internal/runWhile.js';
 
-/** The policy for a new job while another runs, or waits for its lock. */
+/** The policy for a new job that arrives while another job runs, or waits for its lock. */
 export type LockStrategy = 'concat' | 'switch' | 'exhaust' | 'merge';
 
 export interface WithLockOptions {
   /**
    * The policy for a new job, named after the flattening operators of RxJS:
    * - `concat` (the default): the new job waits until the previous one is done, and then for the lock
-   * - `switch`: the new job replaces the previous one, which is stopped or leaves the queue
+   * - `switch`: the new job replaces the previous one, which is stopped or removed from the queue of the lock
    * - `exhaust`: the new job is dropped
    * - `merge`: the new job waits for its lock at once; with a separate lock for each job, jobs run in parallel
    */
@@ -50,20 +50,20 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * result:  ----a--b--------a--b--|
  * ```
  *
- * As soon as the ownership is no longer certain, the job is stopped and the error (`LockLost`) passed on. The job is
- * not retried automatically, as a part of it may be done. With `etcd.lock(name, { onLost: 'reacquire' })` the job is
+ * As soon as the ownership is no longer certain, the job is stopped, and the error (`LockLost`) is passed on. The job
+ * is not retried automatically, as a part of it may be done. With `etcd.lock(name, { onLost: 'reacquire' })` the job is
  * stopped, and run again from its beginning when the lock is owned again. It is also run again, after a pause, when it
- * fails with a temporary error. Temporary errors are a lost connection, a slow server, and a write of unknown outcome.
- * Such a job must tolerate a second run.
+ * fails with a temporary error. Temporary errors are a lost connection, a slow server, a full database, a write of
+ * unknown outcome, and a loss that was not reported yet. Such a job must tolerate a second run.
  *
- * If the lock completes, as when the client is closed, the error is `LockLost`, too, so that an unfinished job is
+ * The error is also `LockLost` if the lock completes, for example because the client is closed. So an unfinished job is
  * reported.
  *
  * Until the loss is detected, a pending call may still be carried out. So add the ownership's `guard` to the job's
  * txns, with {@link guardedBy}.
  *
- * Use `etcd.lock`, which waits. With `etcd.tryLock`, a job that directly follows another one may fail, as the lock is
- * not released yet.
+ * Use `etcd.lock`, which waits for the lock. With `etcd.tryLock`, a job that directly follows another one may fail, as
+ * the lock is not released yet.
  *
  * ## Example
  *

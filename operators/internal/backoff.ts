@@ -9,8 +9,8 @@ export interface BackoffOptions {
   /** The longest pause before any retry, in milliseconds. Default 10 000. */
   readonly maxMs?: number;
   /**
-   * The part of a pause, from 0 to 1, by which it may be shortened at random. This keeps many clients from retrying at
-   * once. Default 0.2.
+   * The part of a pause, from 0 to 1, by which it may be shortened at random. Random pauses keep many clients from
+   * retrying at the same time. Default 0.2.
    */
   readonly jitter?: number;
   /** The source of randomness: a number from 0 to 1. Default `Math.random`. */

@@ -13,8 +13,8 @@ interface Consumer<T> {
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * One iteration over an Observable. It is not an async generator: a generator cannot return while one of its `next()`
- * calls waits. Leaving a loop would then hang until the next value.
+ * One iteration over an Observable. It is not an async generator, as a generator cannot return while one of its
+ * `next()` calls waits. A `break` in a loop would then have no effect until the next value.
  */
 export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
   readonly #source: Observable<T>;
@@ -43,8 +43,8 @@ export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
     const buffered = this.#buffer.take();
     if (buffered !== undefined) return Promise.resolve(buffered);
     if (this.#state === 'ended') return this.#lastWord();
-    // The call of `next()` is queued before the source starts. A first value that is emitted synchronously then needs
-    // no place in the buffer.
+    // The call of `next()` is queued before the source starts, so that a first value that is emitted synchronously
+    // needs no place in the buffer.
     const result = new Promise<IteratorResult<T, undefined>>((resolve, reject) => this.#consumers.add({ resolve, reject }));
     if (this.#state === 'idle') this.#start();
     return result;
@@ -89,7 +89,7 @@ export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
     }
   }
 
-  /** Returns the error if it was not returned yet, and otherwise the end of the iteration. */
+  /** Returns the error if it was not returned yet; if it was, or there is none, returns the end of the iteration. */
   #lastWord(): Promise<IteratorResult<T, undefined>> {
     const failure = this.#failure;
     this.#failure = undefined;

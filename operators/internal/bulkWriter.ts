@@ -48,8 +48,8 @@ export class BulkWriter<E extends PutEntry> {
   #underWay = 0;
   #end: Completion | undefined;
   /**
-   * Whether {@link send} is running. A response that arrives synchronously must not call it again, as the stack would
-   * grow with each response.
+   * Whether {@link send} is running. A response that arrives synchronously must not call `send` again, as the stack
+   * would grow with each response.
    */
   #sending = false;
 
@@ -70,7 +70,7 @@ export class BulkWriter<E extends PutEntry> {
     return this.#waiting.size;
   }
 
-  /** Whether the txns that may be in progress at a time have room for more entries. */
+  /** Whether more entries may wait: as many as fit into `concurrency` txns. */
   get hasRoom(): boolean {
     const { concurrency, maxOps, maxBytes } = this.#limits;
     return this.#waiting.size < concurrency * maxOps && this.#waiting.bytes < concurrency * maxBytes;
@@ -134,8 +134,8 @@ export class BulkWriter<E extends PutEntry> {
   }
 
   /**
-   * Handles a failed txn: no further txn is sent. The operator errors after the pending txns, as their outcomes must be
-   * known.
+   * Handles a failed txn: no further txn is sent. The operator errors only when the pending txns have ended, as their
+   * outcomes must be known.
    */
   #failed(batch: readonly Item<E>[], error: unknown): void {
     this.#underWay--;
@@ -168,7 +168,7 @@ const opOf = ({ op }: Item<PutEntry>): PutOp => op;
 const entryOf = <E extends PutEntry>({ entry }: Item<E>): E => entry;
 const entriesOf = <E extends PutEntry>(items: readonly Item<E>[]): readonly E[] => items.map(entryOf);
 
-/** Returns an `EtcdError`. If the error is another one, the outcome of the write is unknown. */
+/** Converts an error to an `EtcdError`. If the error is not from etcd, the outcome of the write is unknown. */
 function asEtcdError(error: unknown): EtcdError {
   if (isEtcdError(error)) return error;
   return new AmbiguousWriteError(new EtcdError('Unknown', 'the txn ended with an error that is not from etcd', { cause: error }));

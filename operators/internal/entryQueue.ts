@@ -35,7 +35,8 @@ export class EntryQueue<E extends PutEntry> {
     this.#size++;
     this.#bytes += bytes;
     const before = this.#taken.size;
-    // `add` leaves the size unchanged if the element exists. This takes half the time of a check with `has`.
+    // `add` leaves the size unchanged if the element exists. Comparing the sizes takes half the time of a check with
+    // `has`.
     this.#taken.add(keyId);
     if (this.#taken.size > before) return this.#free.add(item);
     const behind = this.#behind.get(keyId) ?? new Queue();

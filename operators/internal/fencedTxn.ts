@@ -2,15 +2,16 @@ import { isObject } from '../../src/model/validate.js';
 import type { Op, TxnOp, TxnResult, TxnSpec } from '../../src/model/op.js';
 
 /**
- * Marks a txn that `guardedBy` has made, as a caller could write an equal txn by hand. The mark is a symbol, so that
- * the server and `kv.txn` see an ordinary txn. All copies of the package share the symbol.
+ * The mark of a txn that `guardedBy` has made. Without the mark, a txn that a caller has written by hand could look the
+ * same. The mark is a symbol, so that the server and `kv.txn` see an ordinary txn. All copies of the package share the
+ * symbol.
  */
 export const FENCED: unique symbol = Symbol.for('rxetcd.fencedTxn');
 
 /**
  * A guarded txn. Its compares are the guards, and the inner txn is the only operation of its success branch. So
- * `succeeded: false` means that a guard did not hold, and that nothing was done. The result of the inner txn says
- * whether its own compares held.
+ * `succeeded: false` means that a guard was false, and that nothing was done. The result of the inner txn shows whether
+ * its own compares were true.
  */
 export interface FencedTxn<S extends readonly Op[] = readonly Op[], F extends readonly Op[] = readonly Op[]> extends TxnSpec<
   readonly [TxnOp<S, F>],
@@ -19,7 +20,7 @@ export interface FencedTxn<S extends readonly Op[] = readonly Op[], F extends re
   readonly [FENCED]: true;
 }
 
-/** Tells whether a txn was made by `guardedBy`. */
+/** Returns whether a txn was made by `guardedBy`. */
 export function isFenced<X extends TxnSpec>(spec: X): spec is X & FencedTxn {
   // A program in JavaScript can pass any value; an invalid txn is rejected when it is committed.
   return isObject(spec) && FENCED in spec;

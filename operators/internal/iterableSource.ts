@@ -73,7 +73,7 @@ export class IterableSource<E extends PutEntry> implements EntrySource {
     try {
       await this.#iterator.return?.();
     } catch {
-      // The error of the iterator is ignored, as no subscriber is left to receive it.
+      // The error of the iterator is ignored, as there is no subscriber any more that could receive it.
     }
   }
 }

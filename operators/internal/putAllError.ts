@@ -4,8 +4,8 @@ import { keyText, type PutEntry } from './putEntry.js';
 const SHOWN = 3;
 
 /**
- * The error of `putAll` after a txn failed. `cause` is the error of the txn, and `reason` is the reason of `cause`. The
- * reason is `AmbiguousWrite` if it is unknown whether any entry was written, and otherwise the reason of the server's
+ * The error of `putAll` after a txn failed. `cause` is the error of the txn, and `reason` is the reason of `cause`. If
+ * the outcome of any txn is unknown, the reason is `AmbiguousWrite`; if not, it is the reason of the server's
  * rejection. Each entry of the source was either emitted as written, or is in {@link ambiguous} or {@link unwritten}.
  */
 export class PutAllError<E extends PutEntry = PutEntry> extends EtcdError {
@@ -45,7 +45,7 @@ function fateOf(entries: readonly PutEntry[], fate: string): string {
   return `${entries.length} ${entries.length === 1 ? 'entry' : 'entries'} ${fate} (${keys.join(', ')}${more > 0 ? ` and ${more} more` : ''})`;
 }
 
-/** Returns whether an error is a {@link PutAllError}, also if it is from another copy of the package. */
+/** Returns whether an error is a {@link PutAllError}, even if it is from another copy of the package. */
 export function isPutAllError(error: unknown): error is PutAllError {
   return isEtcdError(error) && 'ambiguous' in error && 'unwritten' in error;
 }

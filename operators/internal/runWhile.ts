@@ -32,10 +32,11 @@ export interface RunWhileOptions {
 export const runWhileKinds = (): OptionKinds<RunWhileOptions> => ({ onComplete: oneOf('hold', 'release') });
 
 /**
- * Runs work while a lock or lease is held, and stops the work when it is lost. The source reports the loss by
- * `undefined`, by its error or by its completion. After an error or completion `switchMap` alone would let the work
- * continue. If the source reacquires after a loss, work that fails with a temporary error is run again, too. With
- * `release` the result completes when the server has confirmed the release.
+ * Runs work while a lock or lease is held, and stops the work when the lock or lease is lost. The source reports the
+ * loss by `undefined`, by its error or by its completion. With `switchMap` alone, the work would continue after a
+ * completion, and would still run while an error is emitted. If the source reacquires after a loss, work that fails
+ * with a temporary error is run again, too. With `release` the result completes when the server has confirmed the
+ * release.
  */
 export function runWhile<H extends object, O extends ObservableInput<unknown>>(
   source: Observable<H | undefined>,
@@ -67,7 +68,7 @@ export function runWhile<H extends object, O extends ObservableInput<unknown>>(
 }
 
 /**
- * Tells whether the source reacquires after a loss: a lease with `regrant`, or an ownership with `reacquire`. Work
+ * Returns whether the source reacquires after a loss: a lease with `regrant`, or an ownership with `reacquire`. Work
  * under such a source must tolerate several runs in any case.
  */
 function comesBack(held: object): boolean {

@@ -10,15 +10,16 @@ import { createClient, type Client, type ClientOptions } from 'rxetcd';
 export const ETCD = new InjectionToken<Client>('client of rxetcd (see provideEtcd)');
 
 /**
- * Provides a client. The client is created when it is first injected, and closed with its injector. Held leases and
- * locks are then released. No request is sent before the first subscription.
+ * Provides a client. The client is created when it is first injected, and closed when its injector is destroyed. Held
+ * leases and locks are then released. No request is sent before the first subscription.
  *
  * ```ts
  * bootstrapApplication(App, { providers: [provideEtcd({ endpoints: '/etcd' })] });
  * ```
  *
  * @param options the options of `createClient`, or a function that returns them and may call `inject`
- * @param token for several clients, an `InjectionToken<Client>` of your own; the default is {@link ETCD}
+ * @param token the token of the client. Each further client needs a separate `InjectionToken<Client>`. The default is
+ * {@link ETCD}
  */
 export function provideEtcd(
   options: ClientOptions | (() => ClientOptions) = {},
@@ -33,7 +34,7 @@ export function provideEtcd(
 }
 
 /**
- * Returns the client that {@link provideEtcd} provides. Call it where `inject` can be called.
+ * Returns the client that {@link provideEtcd} provides. Call this function in an injection context.
  *
  * ```ts
  * class Colors {
@@ -49,8 +50,8 @@ export function injectEtcd(token: InjectionToken<Client> = ETCD): Client {
 }
 
 /**
- * Returns a function that runs another function outside of Angular's zone. With zone.js, each timer of a watch would
- * otherwise run change detection, and keep the app from becoming stable.
+ * Returns a function that runs another function outside of Angular's zone. Within the zone of zone.js, each timer of a
+ * watch would run change detection, and keep the app from becoming stable.
  */
 export function outsideZone(): <T>(run: () => T) => T {
   const zone = inject(NgZone, { optional: true });

@@ -34,17 +34,17 @@ import { Handover, type Followed } from './transfer.js';
 export interface LiveSignalOptions {
   /** The client, or a namespace of it. The default is `injectEtcd()`. */
   readonly etcd?: Namespace;
-  /** The injector whose destruction ends the signal. The default is that of the current injection context. */
+  /** The injector whose destruction ends the signal. The default is the injector of the current injection context. */
   readonly injector?: Injector;
   /**
-   * How long rendering on a server waits for the first value, in milliseconds. The default is 2 000. After this time,
-   * the page is rendered with the status `loading`.
+   * The time for which rendering on a server waits for the first value, in milliseconds. The default is 2 000. After
+   * this time, the page is rendered with the status `loading`.
    */
   readonly serverTimeoutMs?: number;
   /**
-   * The name under which a server passes its first value to the page. The client of `injectEtcd()` has a default name.
-   * With the option `etcd` there is no default, and the server passes nothing unless a name is set. Give each client
-   * and namespace a separate name. With `false` the server passes nothing.
+   * The name under which a server passes the first value of the signal to the page. The client of `injectEtcd()` has a
+   * default name. With the option `etcd` there is no default, and the server passes nothing unless a name is set. Give
+   * each client and namespace a separate name. With `false` the server passes nothing.
    */
   readonly transfer?: string | false;
 }
@@ -56,7 +56,8 @@ const LOADING = { status: 'loading', value: undefined, error: undefined } as con
 
 /**
  * Shows the state of `liveValueState(key)` as a signal. The first state is `loading`. Reading the signal never throws:
- * an invalid value or a lost connection is shown as a state. The signal ends with its component or service.
+ * an invalid value or a lost connection is shown as a state. The signal is updated until its component or service is
+ * destroyed.
  *
  * ```ts
  * class Banner {
@@ -67,7 +68,8 @@ const LOADING = { status: 'loading', value: undefined, error: undefined } as con
  * ```
  *
  * @param key a key, or a function that reads signals. When its result changes, the signal is `loading` again and
- * follows the new key. While it is `undefined`, no key is followed. If it throws, the state is `failed`.
+ * follows the new key. While the result is `undefined`, no key is followed. If the function throws, the state is
+ * `failed`.
  * @param options.codec the codec of the value, which is read as JSON
  */
 export function liveValueSignal<A>(
@@ -89,7 +91,7 @@ export function liveValueSignal<A>(
 
 /**
  * Shows the state of `liveState(range)` as a signal: a map of the keys with their values, in order. The first state is
- * `loading`. Reading the signal never throws. The signal ends with its component or service.
+ * `loading`. Reading the signal never throws. The signal is updated until its component or service is destroyed.
  *
  * ```ts
  * class ServiceList {
@@ -114,7 +116,7 @@ export function liveSignal(
 
 /**
  * Shows the state of `combineLiveState(parts)` as a signal: several keys and ranges as of one revision. The first state
- * is `loading`. Reading the signal never throws. The signal ends with its component or service.
+ * is `loading`. Reading the signal never throws. The signal is updated until its component or service is destroyed.
  *
  * ```ts
  * class Settings {
@@ -142,8 +144,8 @@ export function combineLiveSignal<P extends LiveParts>(
 
 /**
  * Shows the state of `liveConfigState(prefix)` as a signal: the keys below a prefix as one checked object. The first
- * state is `loading`. Reading the signal never throws. The signal ends with its component or service. An invalid config
- * is shown as `invalid`, together with the config in force.
+ * state is `loading`. Reading the signal never throws. The signal is updated until its component or service is
+ * destroyed. An invalid config is shown as `invalid`, together with the config in force.
  *
  * ```ts
  * class Header {
@@ -176,7 +178,7 @@ export function liveConfigSignal<A>(
 type ConfigPrefix = string | readonly string[];
 
 /**
- * Shows `connection$` as a signal: the state of the connection under the watches. On a server the signal keeps its
+ * Shows `connection$` as a signal: the state of the connection that the watches use. On a server the signal keeps its
  * first state.
  *
  * ```ts
@@ -214,8 +216,8 @@ function shownNow<T extends { readonly status: string }>(followed: Followed<T>, 
 }
 
 /**
- * Creates a signal that subscribes in an effect, as inputs have no values before. A template may read the signal before
- * the effect runs. So a state is shown only while its source is the current one.
+ * Creates a signal that subscribes in an effect, because inputs have no values when the signal is created. A template
+ * may read the signal before the effect runs, so a state is shown only while its source is the current one.
  */
 function shownReactively<A, T>(
   argument: () => A | undefined,
@@ -223,8 +225,8 @@ function shownReactively<A, T>(
   options: LiveSignalOptions,
 ): Signal<ViewState<T>> {
   const subscribe = subscriber(options);
-  // The argument is read in a separate signal, which changes only with the argument. Signals that the argument depends
-  // on may change although the key remains the same.
+  // Signals that the argument depends on may change although the key remains the same. So the argument is read in a
+  // separate signal, which changes only with the argument.
   const current = computed(argument);
   const followed = computed((): Followed<ViewState<T>> => {
     try {
@@ -243,8 +245,8 @@ function shownReactively<A, T>(
 }
 
 /**
- * Returns a function that subscribes to a source, and returns a function that unsubscribes. On a server it takes only
- * the first value, for which rendering waits.
+ * Returns a function that subscribes to a source, and returns a function that unsubscribes. On a server it takes the
+ * states up to the first one that is not `loading`. Rendering waits for this state until the timeout.
  */
 function subscriber({ serverTimeoutMs = 2_000 }: LiveSignalOptions) {
   const outside = outsideZone();

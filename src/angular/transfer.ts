@@ -76,7 +76,10 @@ export class Handover {
   }
 }
 
-/** Emits the state with the server's value until the page has a live state, and then calls `done`. */
+/**
+ * Emits states with the server's value until the page has a live state. Then calls `done`, and emits the states of the
+ * page.
+ */
 function continued<T>(states: Observable<ViewState<T>>, found: ViewState<T>, done: () => void): Observable<ViewState<T>> {
   return defer(() => {
     let isOwn = false;
@@ -97,8 +100,8 @@ function continued<T>(states: Observable<ViewState<T>>, found: ViewState<T>, don
 }
 
 /**
- * Returns a text that identifies parts on both the server and the page. It does not contain the codecs. Undefined if
- * JSON cannot represent the parts.
+ * Returns a text that identifies parts on both the server and the page. The text does not contain the codecs. Returns
+ * undefined if JSON cannot represent the parts.
  */
 function idOf(name: string | false, parts: Parts): string | undefined {
   try {

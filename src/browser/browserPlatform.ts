@@ -39,7 +39,7 @@ const wire = (settings: Settings): Wire => jsonWire(fetchTransport(settings), se
 let known: Identity | undefined;
 
 /**
- * Creates the identity of this page or worker. A page does not know its host and process, so all three names are the
+ * Creates the identity of this page or worker. A page cannot detect its host and process, so all three names are the
  * same.
  */
 function identity(): Identity {

@@ -17,8 +17,8 @@ export function headersFor({ origin, headers }: Pick<HttpRequest, 'origin' | 'he
 }
 
 /**
- * Rejects the headers of a single call on another origin, as etcd's CORS configuration does not allow them. The error
- * of the browser would not name the reason.
+ * Rejects the headers of a single call on another origin, as etcd's CORS configuration does not allow them. The
+ * browser's own error would not name the reason.
  *
  * @throws EtcdError `InvalidArgument`
  */
@@ -102,8 +102,8 @@ export abstract class FetchRequest implements Unsubscribable {
       headers,
       ...body,
       signal: this.#controller.signal,
-      // The option is set only for GET, as no cache keeps the response to a POST. With this option, the browser would
-      // also send a CORS preflight request before each POST.
+      // `cache` is set only for GET, as no cache keeps the response to a POST. For a POST, the browser would also send
+      // a CORS preflight request because of this option.
       ...(method === 'GET' ? { cache: 'no-store' } : {}),
       redirect: 'manual',
     });
@@ -114,7 +114,7 @@ export abstract class FetchRequest implements Unsubscribable {
   private bodyNow(headers: HttpRequest['headers']): SentBody | undefined {
     const { body, origin, readPath } = this.#request;
     if (body === undefined) return {};
-    // Without TLS a browser does not use HTTP/2, and only over HTTP/2 a body can be a stream.
+    // A body can be a stream only over HTTP/2, which a browser does not use without TLS.
     if (readPath === undefined || !origin.startsWith('https:')) return { body };
     return this.means.bodies?.at({ origin, headers, body, readPath });
   }
@@ -147,7 +147,7 @@ export abstract class FetchRequest implements Unsubscribable {
 
   private async read(response: FetchResponse): Promise<void> {
     const { onReceived } = this.#request;
-    // The browser hides the whole response if a redirect was not followed, even its status.
+    // If a redirect was not followed, the browser hides the whole response, even its status.
     const status = response.type === 'opaqueredirect' ? 302 : response.status;
     this.answered = true;
     this.headers = Object.fromEntries(response.headers ?? []);
@@ -155,7 +155,7 @@ export abstract class FetchRequest implements Unsubscribable {
     const reader: ChunkReader | undefined = response.body?.getReader();
     while (reader !== undefined && !this.ended) {
       const { done, value } = await reader.read();
-      // If the subscriber has left meanwhile, it must not be notified.
+      // If the subscriber has unsubscribed meanwhile, it must not be notified.
       if (done || this.isOver()) break;
       onReceived?.();
       if (value !== undefined) this.take(value, status);
@@ -172,7 +172,7 @@ export abstract class FetchRequest implements Unsubscribable {
     this.means.bodies?.failed(this.#request.origin);
     if (isEtcdError(error)) return error;
     const why = error instanceof Error ? error.message : String(error);
-    // Bun reports the cause as a code.
+    // Bun reports the cause as a code, so its errors need no advice.
     const advice = (error as { code?: unknown } | null)?.code === undefined ? ` (${NO_REASON})` : '';
     const message = this.answered ? `the response was cut off: ${why}` : `no response: ${why}${advice}`;
     return new EtcdError('ConnectionLost', message, { ...this.where, cause: error });

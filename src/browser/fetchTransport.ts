@@ -17,11 +17,15 @@ const MOST_STREAMS = 4;
 const MOST_WITH_REPLACEMENTS = MOST_STREAMS + 1;
 
 /**
- * How long a stream waits until another one ends, in milliseconds. It is less than the timeout of the first response.
+ * How long a stream waits until another one ends, in milliseconds. This time is less than the timeout of the first
+ * response.
  */
 const WAIT_MS = 1_000;
 
-/** Limits the streams to each host, and the calls that wait at the server. So connections are left for other calls. */
+/**
+ * Limits the number of streams to each host, together with the calls that wait at the server. So connections are left
+ * for other calls.
+ */
 class StreamSlots {
   private readonly hosts = new Map<string, { open: number; readonly waiting: Set<() => void> }>();
 
@@ -93,7 +97,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
           if (closed) return refuse(clientClosed(whereOf(request)));
           subscriber.add(new FetchExchange(request, means, outcome, subscriber).start());
         };
-        // A call that waits at the server, such as for a lock, needs its connection for as long as a stream does.
+        // A call that waits at the server, for example for a lock, uses its connection for as long as a stream does.
         if (request.patient === true) subscriber.add(slots.take(request, start, refuse));
         else start();
       }),
@@ -107,7 +111,8 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
           subscriber.add(page.onLeave(() => stream.leave()));
           subscriber.add(stream.start());
         };
-        // The stream that used the slot may just have ended because the user left the page, or the client was closed.
+        // The stream that used the slot may have ended because the user left the page, or the client was closed. So
+        // both are checked again.
         const startWhenHere = (): void => subscriber.add(page.whenHere(start));
         subscriber.add(slots.take(request, startWhenHere, (error) => subscriber.error(error)));
       }),

@@ -1,11 +1,11 @@
 import { Observable } from 'rxjs';
 /**
  * The parts of a browser that rxetcd uses. A page has all of them, and a worker has all except `document`. Bun and
- * newer versions of Node have the first two. jsdom has no `fetch`.
+ * newer versions of Node have `fetch`, `Request`, `ReadableStream` and `WebSocket`. jsdom has no `fetch`.
  */
 export interface BrowserHost {
   readonly fetch?: ((url: string, init: FetchInit) => Promise<FetchResponse>) | undefined;
-  /** Shows whether a body can be a stream. */
+  /** The class of requests, which shows whether a body can be a stream. */
   readonly Request?: (new (url: string, init: object) => { readonly headers: { has(name: string): boolean } }) | undefined;
   readonly ReadableStream?: (new (source: StreamSource) => object) | undefined;
   readonly WebSocket: new (url: string, protocols: string[]) => BrowserSocket;
@@ -25,7 +25,7 @@ export interface FetchInit {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | object;
-  /** Must be set if the body is a stream. */
+  /** The value that a browser requires if the body is a stream. */
   readonly duplex?: 'half';
   readonly signal: AbortSignal;
   readonly cache?: 'no-store';
@@ -70,7 +70,7 @@ const BACK = { window: 'pageshow', document: 'resume' } as const;
 
 /**
  * Tracks whether a page can run. A page that the user leaves may be kept in the back/forward cache, and a hidden page
- * may be frozen. The streams are closed before, so that nothing is left at the server. They are opened again
+ * may be frozen. The streams are closed before that, so that none of them remains at the server. They are opened again
  * afterwards.
  */
 export class PagePresence {

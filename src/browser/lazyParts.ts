@@ -6,8 +6,8 @@ import type { Parts, Administration } from '../options/parts.js';
 import { handOver, LazyModule } from '../util/rx.js';
 import { visibility$ } from './host.js';
 
-// Most pages only read and watch keys. They need neither locks nor the list of members. These parts are a quarter of
-// the package. They are in one module, as several small files would cost more than they save.
+// Most pages only read and watch keys. They need neither locks nor the list of members. The code for both is a quarter
+// of the package. It is in one module, as several small files would cost more than they save.
 const { module$ } = new LazyModule(() => import('../options/parts.js'));
 
 const NOTHING_HELD: CloseSummary = { released: 0, unreleased: [] };
@@ -110,8 +110,8 @@ const administration: Parts['administration'] = (caller) => {
 };
 
 /**
- * Creates methods with the names of those of an object that is not loaded yet. All of them return Observables, and load
- * the object on subscription. The client has already copied their arguments.
+ * Creates methods for an object that is not loaded yet, with the names of its methods. All of them return Observables,
+ * and load the object on subscription. The client has already copied their arguments.
  */
 function methodsOf<T extends object, K extends keyof T>(loaded$: Observable<T>, ...names: readonly (K & Returning<T>)[]): Pick<T, K> {
   const methods = names.map((name) => [
@@ -121,7 +121,7 @@ function methodsOf<T extends object, K extends keyof T>(loaded$: Observable<T>, 
         Reflect.apply(loaded[name] as (...given: unknown[]) => Observable<unknown>, undefined, args),
       ),
   ]);
-  // Each method passes on its arguments and its result. So it has the type of the method with its name.
+  // Each method passes on its arguments and its result. So it has the type of the loaded method with the same name.
   return Object.fromEntries(methods) as Pick<T, K>;
 }
 

@@ -6,7 +6,7 @@ import { parseJson } from '../model/validate.js';
 import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge, WriteBatcher } from '../transport/http/transport.js';
 import type { BrowserHost, BrowserSocket, PagePresence } from './host.js';
 
-/** How long a socket may take to close after its subscriber has left, in milliseconds. */
+/** How long a socket may take to close after its subscriber has unsubscribed, in milliseconds. */
 export const FAREWELL_MS = 1_000;
 
 /** The dependencies for opening WebSockets. */
@@ -38,7 +38,7 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
       // The browser's error is omitted: if the token is not a valid subprotocol, the error quotes it.
       return subscriber.error(new EtcdError('TransportUnsupported', REFUSED, where));
     }
-    // The function is called as a global function, as a browser does not allow it to be called as a method of another
+    // `queueMicrotask` is called as a global function. A browser does not allow it to be called as a method of another
     // object.
     const outgoing = new WriteBatcher(
       (text) => socket.send(text),
@@ -85,7 +85,8 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
         socket.close();
       };
       if (opened || onLateOpen === undefined) return leave();
-      // The server may have accepted the handshake. If the browser ended it now, the server might not notice it.
+      // The server may have accepted the handshake. If the browser ended the handshake now, the server might not notice
+      // the end.
       patience.add(scheduleTimeout(FAREWELL_MS, () => socket.close()));
       socket.onopen = () => {
         onLateOpen(outgoing.send);
@@ -104,7 +105,7 @@ function messageIn(data: unknown, maxBytes: number, where: ErrorDetails): unknow
 const REFUSED =
   'the browser refuses to open a WebSocket; possible causes: an http endpoint on an https page, or a character in the token that a subprotocol cannot have';
 
-/** The time between two failures of WebSockets, in milliseconds, within which the failures count as permanent. */
+/** The longest time between two failures of WebSockets, in milliseconds, for which the cause counts as permanent. */
 const SUSPICION_MS = 10_000;
 
 const lost = (message: string, where: ErrorDetails): EtcdError => new EtcdError('ConnectionLost', message, where);
@@ -112,9 +113,10 @@ const lost = (message: string, where: ErrorDetails): EtcdError => new EtcdError(
 /**
  * Finds out why a WebSocket did not open, as a browser does not report the reason. If the server responds to a plain
  * request, the server or a proxy in front of it does not support WebSockets. But a proxy may also respond in place of a
- * server that is down. The status shows this, but a page can read the status only on its own origin. On another origin,
- * the request is sent without permission by CORS, and the response is hidden. The server may have been down for a
- * moment. So on another origin, WebSockets count as unsupported only if a second one fails soon after the first.
+ * server that is down. The status of the response distinguishes these cases, but a page can read the status only on its
+ * own origin. On another origin, the request is sent without permission by CORS, and the response is hidden. In that
+ * case, the server may only have been down for a moment. So on another origin, WebSockets count as unsupported only if
+ * a second WebSocket fails soon after the first.
  */
 async function whyRefused(
   { host, failedSockets }: SocketMeans,

@@ -15,18 +15,18 @@ interface WriteRequest {
 }
 
 /**
- * How long an origin counts as one without HTTP/2, in milliseconds. After this time it is tried again, as the proxy may
- * have been reconfigured.
+ * How long an origin counts as one without HTTP/2, in milliseconds. After this time, another trial request is sent, as
+ * the proxy may have been reconfigured.
  */
 const WITHOUT_MS = 60_000;
 /** The timeout of a trial request, in milliseconds. */
 const TRIAL_MS = 5_000;
 
 /**
- * Creates the bodies of writes. If a connection that was used before is lost before the response, a browser
- * automatically repeats the request. It cannot repeat a request whose body is a stream, as it does not keep the data
- * that it has read. A stream as a body needs HTTP/2, and a page cannot see whether the server supports HTTP/2. So the
- * first write to an origin waits for a trial request.
+ * Creates the bodies of writes. If a reused connection is lost before the response arrives, a browser automatically
+ * repeats the request. A browser cannot repeat a request whose body is a stream, as it does not keep the data of the
+ * stream. A stream as a body needs HTTP/2, and a page cannot see whether the server supports HTTP/2. So the first write
+ * to an origin waits for a trial request.
  */
 export class WriteBodies {
   /** Whether an origin accepts streams as bodies, and until when this result is valid. The keys are origins. */
@@ -75,7 +75,8 @@ export class WriteBodies {
 
   private async takesStreams(request: WriteRequest): Promise<boolean> {
     const takes = await this.responds(request, this.stream('{}')).catch(() => false);
-    // Either the server does not support HTTP/2, or it does not respond at all.
+    // Either the server does not support HTTP/2, or it does not respond at all. A request without a stream shows which
+    // of the two is true.
     if (!takes) await this.responds(request, { body: '{}' });
     this.known.set(request.origin, { takes, until: takes ? Infinity : monotonicNow() + WITHOUT_MS });
     return takes;
@@ -103,8 +104,8 @@ export class WriteBodies {
 }
 
 /**
- * Tells whether a browser sends bodies that are streams. A browser that cannot do this sends the name of the stream's
- * class as text, with a content type. It never reads `duplex`.
+ * Returns whether a browser can send a stream as a body. A browser that cannot do so sends the name of the stream's
+ * class as text, with a content type. Such a browser never reads `duplex`.
  */
 function sendsStreams({ Request, ReadableStream }: BrowserHost): boolean {
   if (Request === undefined || ReadableStream === undefined) return false;

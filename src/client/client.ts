@@ -75,7 +75,7 @@ export interface Client extends Namespace {
 
   /**
    * Calls any RPC of the gateway, with a body that `request` checks and encodes. `rxetcd/swagger` derives both codecs
-   * from a swagger file of etcd, also for an RPC that is newer than this package.
+   * from a swagger file of etcd, even for an RPC that is newer than this package.
    */
   call<In, A>(
     path: string,
@@ -101,7 +101,7 @@ export interface Client extends Namespace {
   call(path: string, body: Json, options?: RawCallOptions<unknown>): Observable<unknown>;
 
   /**
-   * Emits what happens inside of the client, with durations. The events concern attempts, endpoints, tokens, streams,
+   * Emits the events inside of the client, with durations. The events concern attempts, endpoints, tokens, streams,
    * leases and locks. No event contains a value of a key or a secret. The Observable is hot, never errors, and
    * completes when the client is closed. Without a subscriber no event is created.
    *
@@ -118,8 +118,8 @@ export interface Client extends Namespace {
 
   /**
    * Reads the members of the cluster now (`Cluster.MemberList`), and uses them in addition to the given endpoints. The
-   * option `discovery` does so in the background. Emits the endpoints in use. An address is used only after the member
-   * has identified itself there.
+   * option `discovery` does so in the background. Emits the endpoints in use. A member's endpoint is used only after
+   * the member has identified itself there.
    *
    * ```ts
    * etcd.sync().subscribe((endpoints) => console.log(endpoints));
@@ -130,7 +130,7 @@ export interface Client extends Namespace {
   /**
    * Returns a client for another user, or for no user, that shares the connections of this client. All other settings
    * are the same. The new client is closed together with this client; close it earlier to release its leases and locks.
-   * {@link Client.setEndpoints} of this client also replaces its endpoints.
+   * {@link Client.setEndpoints} of this client also replaces the endpoints of the new client.
    *
    * ```ts
    * const reader = etcd.withAuth({ username: 'reader', password });
@@ -143,9 +143,9 @@ export interface Client extends Namespace {
   withAuth(auth: Auth | undefined): Client;
 
   /**
-   * Replaces the endpoints. They are checked as those of `createClient`, and must have the same scheme. Endpoints that
-   * remain keep their connections and their state. Calls in progress at removed endpoints finish there. Watches, leases
-   * and locks move to the other endpoints without a loss.
+   * Replaces the endpoints. They are checked as those of `createClient`, and must have the same scheme as the current
+   * endpoints. Endpoints that remain keep their connections and their state. Calls in progress at removed endpoints
+   * finish there. Watches, leases and locks move to the other endpoints without a loss.
    *
    * ```ts
    * etcd.setEndpoints(['https://b:2379', 'https://c:2379']);
@@ -162,8 +162,8 @@ export interface Client extends Namespace {
    * resolves when all sockets are closed; a process with nothing else to do then exits.
    *
    * The result lists the leases and keys that may still exist on the server, until their TTL has passed. `close()`
-   * waits for at most `timeoutMs`. It gives up earlier if no release is confirmed for a fifth of that time, or for 2 s
-   * if that is longer. The result includes releases that began before `close()` and had not ended.
+   * waits for at most `timeoutMs`. It stops waiting earlier if no release is confirmed for a fifth of that time, or for
+   * 2 s if that is longer. The result includes releases that began before `close()` and had not ended.
    *
    * ```ts
    * const { released, unreleased } = await etcd.close({ timeoutMs: 30_000 });
@@ -172,7 +172,7 @@ export interface Client extends Namespace {
    * ```
    *
    * @param options.timeoutMs milliseconds, or `Infinity` for no limit; by default the client's `closeTimeoutMs`. If
-   * `close` is called several times, the first call decides
+   * `close` is called several times, the first call sets the timeout
    * @throws EtcdError `InvalidArgument`; then nothing is closed
    */
   close(options?: CloseOptions): Promise<CloseSummary>;

@@ -46,7 +46,8 @@ export interface Namespace extends Coordination {
   /**
    * Emits the changes of a range as they happen (`Watch.Watch`). The Observable is hot: all subscribers of the same
    * range with the same options share one watch of the server. This watch ends shortly after the last subscriber has
-   * left. It resumes by itself after lost connections, restarts and expired tokens. No change is skipped or repeated.
+   * unsubscribed. It resumes by itself after lost connections, restarts and expired tokens. No change is skipped or
+   * repeated.
    *
    * The watch errors only if it cannot continue correctly:
    * - `CompactedError`: the history that the watch needs was compacted
@@ -78,7 +79,7 @@ export interface Namespace extends Coordination {
   /**
    * Requests progress notifications now, for every watch of the client. Emits and completes when the request is sent.
    * {@link Namespace.watchBatches} then emits a batch of the type `progress`: every event up to its revision has been
-   * delivered. A watch that has the newest revision already emits it again.
+   * delivered. A watch that has already received the newest revision emits this revision again.
    *
    * Errors with `UnsupportedServerVersion` before etcd 3.4.25 and 3.5.8, where this notification may overtake events. A
    * watch over chunked HTTP is renewed for the notification, which takes half a second. A newer server, such as 3.5.30,
@@ -108,9 +109,9 @@ export interface Namespace extends Coordination {
    * from the next revision on, without a gap.
    *
    * The Observable is hot, and shared by all subscribers of the same range. A late subscriber begins with the current
-   * state, which includes every write of this client that the server has confirmed. Each state is one that the store
-   * really had, and never changes. If the history was compacted, the range is listed again, and the next update is a
-   * `resync`, which includes the deletes.
+   * state, which includes every write of this client that the server has confirmed. Each emitted state is one that the
+   * store really had, and is immutable. If the history was compacted, the range is listed again, and the next update is
+   * a `resync`, which includes the deletes.
    *
    * ```ts
    * etcd.live({ prefix: 'services/' }).subscribe(({ type, state, changes }) => {
@@ -122,8 +123,8 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits the value of a key, and each later value; undefined while the key does not exist. The value is read as JSON,
-   * and checked by the codec. An invalid value errors with `InvalidValueError`. With `onInvalid` it is reported to that
-   * function, and the last valid value stays in force.
+   * and checked by the codec. An invalid value errors with `InvalidValueError`. With `onInvalid`, the error is passed
+   * to that function, and the last valid value stays in force.
    *
    * ```ts
    * etcd.liveValue('app/config', { codec: AppConfig }).subscribe((config) => apply(config ?? DEFAULTS));
@@ -136,9 +137,8 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits whether {@link Namespace.live} of a range is listed and up to date: false at first, and while the connection
-   * is lost. The last value is false if the range can no longer be followed; {@link Namespace.liveState} says why.
-   * Errors with `InvalidArgument` for an invalid range, and never otherwise. It shares the list and the watch of
-   * `live`.
+   * is lost. The last value is false if the range can no longer be followed; {@link Namespace.liveState} shows the
+   * cause. Errors only for an invalid range, with `InvalidArgument`. It shares the list and the watch of `live`.
    *
    * ```ts
    * const ready = await firstValueFrom(etcd.liveReady({ prefix: 'routes/' }).pipe(filter(Boolean), timeout(5_000)));
@@ -191,7 +191,7 @@ export interface Namespace extends Coordination {
    *
    * If the codec rejects a config, the last valid one stays in force, and `rejected` names the keys. If there is no
    * valid config yet, only the defaults are in force. If the defaults are not valid either, the stream errors with
-   * `InvalidValueError`. Otherwise it errors as {@link Namespace.combineLive} does.
+   * `InvalidValueError`. Apart from that, the stream errors as {@link Namespace.combineLive} does.
    *
    * ```ts
    * const App = t.type({ db: t.type({ host: t.string, port: t.number }), hosts: t.array(t.string) });
@@ -218,7 +218,8 @@ export interface Namespace extends Coordination {
   /**
    * Writes a config as the keys below a prefix, in the form that {@link Namespace.liveConfig} reads. One txn puts the
    * keys that differ, and deletes the keys that the config does not have. Errors with `Conflict` if a key below the
-   * prefix was changed meanwhile, and with `TooManyOps` if more than about 120 keys differ or exist.
+   * prefix was changed meanwhile. Errors with `TooManyOps` if more than about 120 keys differ, or exist below the
+   * prefix.
    *
    * ```ts
    * etcd
@@ -231,9 +232,9 @@ export interface Namespace extends Coordination {
 
   /**
    * Keeps a range in memory as long as the Observable is subscribed to. Emits a handle for reads when the range is
-   * listed. One watch follows the range for any number of reads. A read is linearizable by default. It reflects all
-   * writes that were confirmed before it began, by any client. Reads that wait at the same time share one small
-   * request. With `consistency: 'local'` a read returns at once, and may be older.
+   * listed. One watch follows the range for any number of reads. A read is linearizable by default. A linearizable read
+   * reflects all writes, by any client, that were confirmed before the read began. Reads that wait at the same time
+   * share one small request. With `consistency: 'local'` a read returns at once, and may show an older state.
    *
    * The cache continues by itself after lost connections. If the history is lost, the range is listed again. Meanwhile
    * linearizable reads wait, and local reads return the last state. The Observable errors as {@link Namespace.live}
@@ -279,7 +280,7 @@ export interface NamespaceDeps extends WatchesDeps {
   readonly settings: StreamSettings;
   /** The longest response that the client accepts. */
   readonly maxResponseBytes: number;
-  /** Set if gets of the same turn are sent as one batch. */
+  /** The settings for sending the gets of one turn as a batch; undefined if gets are not batched. */
   readonly gather: { readonly requestTimeoutMs: number } | undefined;
   /** The longest time of a linearizable read of a cache, in milliseconds. */
   readonly requestTimeoutMs: number;

@@ -18,7 +18,10 @@ export const LockResponse = message('LockResponse', {
 export const UnlockRequest = message('UnlockRequest', { key: field(bytes, { required: true }) });
 
 export const lockRpcs = {
-  /** The RPC that acquires a lock. It responds when the lock is acquired; until then the call waits at the server. */
+  /**
+   * The RPC that acquires a lock. The response arrives when the lock is acquired; until then the call waits at the
+   * server.
+   */
   lock: rpc({ name: 'Lock.Lock', path: '/lock/lock', request: LockRequest, response: LockResponse, safety: 'write', unbounded: true }),
   unlock: rpc({ name: 'Lock.Unlock', path: '/lock/unlock', request: UnlockRequest, response: HeaderOnly, safety: 'write' }),
 } as const;
@@ -58,8 +61,8 @@ export const ResignRequest = message('ResignRequest', { leader: field(LeaderKey,
 
 export const electionRpcs = {
   /**
-   * The RPC that campaigns in an election. It responds when the election is won; until then the call waits at the
-   * server.
+   * The RPC that campaigns in an election. The response arrives when the leadership is acquired; until then the call
+   * waits at the server.
    */
   campaign: rpc({
     name: 'Election.Campaign',

@@ -32,9 +32,8 @@ export type WireKind =
 /**
  * A decoder of io-ts for a field of etcd's JSON. It has io-ts's `decode`, and also `read`, which creates no context for
  * each field. So reading a range of 5 000 keys costs little more than its `JSON.parse`. If a value is invalid,
- * `explain` reads it again to find the invalid field. `write` returns text. If it returned an object for
- * `JSON.stringify`, creating these objects would be most of the cost of a request. The class does not extend io-ts's
- * class, so that a page need not load io-ts.
+ * `explain` reads it again to find the invalid field. `write` returns text, as creating objects for `JSON.stringify`
+ * would be most of the cost of a request. The class does not extend io-ts's class, so that a page need not load io-ts.
  *
  * @typeParam A the type that a field decodes to
  * @typeParam In the type that a request accepts, if it is wider, such as text for bytes
@@ -112,7 +111,7 @@ export interface LongList<A> {
     /**
      * Adds elements.
      *
-     * @returns false if the elements are not valid; none of them is added then
+     * @returns false if the elements are not valid; in that case none of them is added
      */
     add(elements: unknown): boolean;
     /** Inserts the elements into the list of the response, before its own elements. */
@@ -134,8 +133,8 @@ export interface Rpc<In, A> {
   /** The first version of etcd (`3.4`) with the RPC; undefined if all versions have it. */
   readonly since?: string;
   /**
-   * Whether the RPC may take any time, such as waiting for a lock, or defragmenting. Without `timeoutMs` such an RPC
-   * has no deadline.
+   * Whether the RPC may take any length of time, such as to wait for a lock or to defragment. Without `timeoutMs` such
+   * an RPC has no deadline.
    */
   readonly unbounded?: true;
   /** Whether the first response of a stream should arrive at once. If so, the deadline of a call applies to it. */
@@ -159,8 +158,8 @@ export interface Rpc<In, A> {
   /** Whether the stream replaces another stream, which will end soon. */
   readonly replaces?: true;
   /**
-   * Whether a call is a batch of several calls. A rejection may concern only one of these calls, so each is then sent
-   * separately.
+   * Whether a call is a batch of several calls. A rejection may concern only one of these calls, so after a rejection
+   * each call is sent separately.
    */
   readonly joint?: true;
 }

@@ -52,8 +52,8 @@ const RANGE_KEYS: LongList<DecodedBy<typeof RangeResponse>> = {
 };
 
 /**
- * Reads the response to a range of one key, and returns the key; undefined if the key does not exist. This costs less
- * than an operator for each get.
+ * Reads the response to a range of one key, and returns the key; undefined if the key does not exist. Reading the key
+ * in the codec costs less than an operator for each get.
  */
 export const OneKeyResponse = new WireType<KeyValue | undefined, never>(
   RangeResponse.name,
@@ -193,10 +193,10 @@ function readResults(input: unknown): readonly ResponseOpOut[] | typeof INVALID 
   return first === INVALID ? INVALID : new Array<ResponseOpOut>(input.length).fill(first);
 }
 
-/** Returns the revision of a result if it is that of a put without other fields; otherwise undefined. */
+/** Returns the revision of a result if the result is that of a put without other fields; undefined if it is not. */
 const onlyRevision = (result: unknown): unknown => only('revision', only('header', only('response_put', result)));
 
-/** Returns a field of a message if the message has no other field; otherwise undefined. */
+/** Returns a field of a message if the message has no other field; undefined if it has one. */
 function only(name: string, given: unknown): unknown {
   if (!isRecord(given)) return undefined;
   for (const other in given) if (other !== name) return undefined;
@@ -238,7 +238,10 @@ export const kvRpcs = {
   txn: rpc({ name: 'KV.Txn', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'write' }),
   /** The RPC for a txn that only reads, which is safe to retry. */
   readTxn: rpc({ name: 'KV.Txn', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'read' }),
-  /** The RPC for a batch of gets, which is sent as a read-only txn. Its errors have the name of the RPC of the gets. */
+  /**
+   * The RPC for a batch of gets, which is sent as a read-only txn. Its errors have the name `KV.Range`, as those of
+   * single gets.
+   */
   gets: rpc({ name: 'KV.Range', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'read', joint: true }),
   compact: rpc({ name: 'KV.Compact', path: '/kv/compaction', request: CompactionRequest, response: CompactionResponse, safety: 'write' }),
 } as const;

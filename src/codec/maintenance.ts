@@ -29,7 +29,7 @@ export const StatusResponse = message('StatusResponse', {
   version: string,
   /** The size on disk in bytes, including free pages. */
   dbSize: field(int64, { wire: 'dbSize' }),
-  /** The leader as this member knows it; `'0'` if it knows no leader. */
+  /** The id of the leader, as this member sees it; `'0'` if it sees no leader. */
   leader: memberIdCodec,
   raftIndex: field(uint64, { wire: 'raftIndex' }),
   raftTerm: field(uint64, { wire: 'raftTerm' }),
@@ -55,7 +55,7 @@ export const HashKvRequest = message('HashKVRequest', {
 export const HashKvResponse = message('HashKVResponse', {
   header: field(ResponseHeader, { since: '3.3' }),
   hash: field(int32, { since: '3.3' }),
-  /** The revision of the last compaction. The hashes of two members can be compared only if it is equal. */
+  /** The revision of the last compaction. The hashes of two members can be compared only if this revision is equal. */
   compactRevision: field(int64, { since: '3.3' }),
   /** The revision up to which keys were hashed. */
   hashRevision: field(int64, { since: '3.6' }),

@@ -231,17 +231,17 @@ export function lazy<A, In>(name: string, get: () => MessageType<A, In>): WireTy
   );
 }
 
-/** A field of a request that some servers do not know, and would silently ignore. */
+/** A field of a request that older servers do not support, and would silently ignore. */
 export interface UnsupportedField {
   readonly field: string;
   readonly since: string;
 }
 
 /**
- * Finds the first field of a request that the server does not know, as it is too old. Returns the name of the field in
- * rxetcd. An old server ignores unknown fields: for example, it would add a voting member instead of a learner.
+ * Finds the first field of a request that the server is too old to support. Returns the name of the field in rxetcd. An
+ * old server ignores unknown fields: for example, it would add a voting member instead of a learner.
  *
- * @param knows tells whether the server has at least a version
+ * @param knows tells whether the server has a given version or a newer one
  */
 export function findUnsupportedField(
   kind: WireKind | undefined,
@@ -272,8 +272,8 @@ export function findUnsupportedField(
 export const NEWEST_SINCE = '3.5';
 
 /**
- * Runs a function that reads a response further, after its codec. If the response is invalid, a write may still have
- * been carried out. So it errors with `AmbiguousWrite`.
+ * Runs a function that reads a response after its codec has accepted it. If the response to a write is invalid, throws
+ * `AmbiguousWrite`, as the write may have been carried out.
  */
 export function understood<T>(rpc: Pick<Rpc<never, unknown>, 'name' | 'safety'>, read: () => T): T {
   try {
@@ -285,7 +285,7 @@ export function understood<T>(rpc: Pick<Rpc<never, unknown>, 'name' | 'safety'>,
 
 /**
  * Returns the error of a response that could not be read.
- * @throws unchanged if it is an error of the user's code
+ * @throws the error unchanged if it is from the user's code
  */
 export function misunderstood({ name, safety }: Pick<Rpc<never, unknown>, 'name' | 'safety'>, error: unknown): EtcdError {
   const failure = isEtcdError(error)

@@ -5,8 +5,8 @@ import { INVALID, jsonText, WireType, type WireKind } from './descriptors.js';
 const NOT_BASE64 = /[^A-Za-z0-9+/=]/;
 
 /**
- * Tells whether text is base64 by its characters. It works on any runtime, and is the fastest check for short text such
- * as a key.
+ * Returns whether text is base64 by its characters. It works on any runtime, and is the fastest check for short text
+ * such as a key.
  */
 function looksLikeBase64(text: string): boolean {
   // Searching for an invalid character takes half the time of matching all valid characters. It also needs no stack for
@@ -21,8 +21,8 @@ interface NodeBuffer {
 }
 
 /**
- * The length from which on Node's decoder is faster than a regular expression: three times at 256 bytes, and fifteen
- * times at a megabyte.
+ * The length from which on Node's decoder is faster than a regular expression. It is three times as fast at 256 bytes,
+ * and fifteen times at a megabyte.
  */
 const LONG = 96;
 /** The number of characters that are decoded at a time. It is a multiple of four. */
@@ -34,8 +34,9 @@ const PART = 16_384;
 const WIDE = /[^\x00-\xff]/;
 
 /**
- * Tells whether text is base64 by decoding it into scratch memory, part by part. Node skips invalid characters, so the
- * result is then shorter than expected. (Node also accepts the URL-safe alphabet, which decodes to the same bytes.)
+ * Returns whether text is base64 by decoding it into scratch memory, part by part. Node skips invalid characters, so
+ * text with such characters decodes to fewer bytes than expected. (Node also accepts the URL-safe alphabet, which
+ * decodes to the same bytes.)
  */
 function byDecoding(buffer: NodeBuffer): (text: string) => boolean {
   const scratch = buffer.alloc(PART);
@@ -55,7 +56,7 @@ function byDecoding(buffer: NodeBuffer): (text: string) => boolean {
 
 const nodeBuffer = (globalThis as { Buffer?: unknown }).Buffer as NodeBuffer | undefined;
 
-/** Tells whether text is padded standard base64, the only form that a gateway sends. */
+/** Returns whether text is padded standard base64, the only form that a gateway sends. */
 export const isBase64: (text: string) => boolean = nodeBuffer === undefined ? looksLikeBase64 : byDecoding(nodeBuffer);
 
 const INTEGER = /^-?\d+$/;

@@ -45,7 +45,7 @@ class InfoType<A> implements Decoder<unknown, A> {
 export interface ServerVersion {
   /** The version of this server, such as `3.5.30`. */
   etcdserver: string;
-  /** The version on which all members have agreed, such as `3.5.0`. Before that it is `not_decided`. */
+  /** The version on which all members have agreed, such as `3.5.0`. Before they have agreed, it is `not_decided`. */
   etcdcluster: string;
   /** The version of the storage format, since etcd 3.6. */
   storage?: string;

@@ -80,7 +80,7 @@ export const WatchResponse = message('WatchResponse', {
   header: ResponseHeader,
   /** The id of the watch. It is -1 in the response to a progress request, and to a create request that failed. */
   watchId: int64,
-  /** Whether this is the response to a create request. With `canceled` the request was rejected. */
+  /** Whether this is the response to a create request. If `canceled` is true as well, the request was rejected. */
   created: bool,
   canceled: bool,
   /** The oldest revision that still exists, if the history that the watch needs was compacted; otherwise 0. */

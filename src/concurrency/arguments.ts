@@ -1,9 +1,9 @@
 import type { InvalidValueError } from '../errors/index.js';
 import { checkArgument, checkName, checkOptions, FUNCTION, type OptionKinds, wholeNumber } from '../model/validate.js';
 
-/** The options of `services`, which decide about entries that are not valid endpoints. */
+/** The options of `services`, for entries that are not valid endpoints. */
 export interface ServicesOptions {
-  /** Called for each entry that is not a valid endpoint. The entry is left out in any case. */
+  /** Called for each entry that is not a valid endpoint. The entry is left out of the result in any case. */
   readonly onInvalid?: (error: InvalidValueError) => void;
 }
 
@@ -11,13 +11,13 @@ const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
 
 /**
  * The maximum number of members of a round. The txn that begins a round compares the key of each member and one further
- * key. etcd accepts 128 compares.
+ * key. By default, etcd accepts 128 compares.
  */
 const MAX_MEMBERS = 127;
 
 /**
- * Checks the arguments of methods that return an object, and throws at once. The checks are in a separate module, as a
- * browser makes them before it has loaded the methods.
+ * The checks of the arguments of methods that return an object. They throw at once. They are in a separate module, as a
+ * browser runs them before it has loaded the methods.
  *
  * @throws EtcdError `InvalidArgument`
  */

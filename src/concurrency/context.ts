@@ -11,9 +11,9 @@ import type { RefreshScheduler } from './lease/refreshScheduler.js';
 /** The names of the host, process and thread of this client. Each name is unique in the cluster. */
 export interface Identity {
   readonly host: string;
-  /** The name of the process. All threads of the process have the same name here. */
+  /** The name of the process. All threads of a process share this name. */
   readonly process: string;
-  /** The name of the thread: a worker, or the main thread. */
+  /** The name of the thread, which is a worker thread or the main thread. */
   readonly thread: string;
 }
 

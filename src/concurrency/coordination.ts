@@ -75,8 +75,8 @@ export interface Coordination {
 
   /**
    * Keeps a key under a lease, as long as the Observable is subscribed to. If the lease is lost, the key is written
-   * again under another lease. So it is restored after lost connections, revocations and outages. Unsubscribing deletes
-   * the key at once. Each event is an {@link Announcement}.
+   * again under another lease. So the key is restored after lost connections, revocations and outages. Unsubscribing
+   * deletes the key at once. Each event is an {@link Announcement}.
    *
    * The value may be an Observable: each value replaces the previous one, in order. While a value is being written,
    * only the newest later value is kept. The key does not exist before the first value, and keeps the last one when the
@@ -89,20 +89,22 @@ export interface Coordination {
    * An existing key is replaced. If another client deletes or replaces the key, the key is written again only with the
    * next value. The Observable completes when the client is closed.
    *
-   * If another client revokes the lease, this is detected at the next keepalive, within a third of the TTL. The key is
-   * missing until then. To detect the revocation at once, a watch for each key would be needed.
+   * If another client revokes the lease, the revocation is detected at the next keepalive, within a third of the TTL.
+   * The key is missing until then. To detect the revocation at once, a watch for each key would be needed.
    */
   announce(key: BytesLike, value: BytesLike | Observable<BytesLike>, options?: AnnounceOptions): Observable<Announcement>;
 
   /**
    * Acquires a lock, and holds it as long as the Observable is subscribed to. The Observable emits when the lock is
    * owned. It errors with `LockLost` as soon as the ownership is no longer certain. The causes are a lease that was not
-   * refreshed in time, and a deleted key. Unsubscribing releases the lock, or leaves the queue. The lock is fair:
-   * waiters own it in the order of their arrival. It also excludes `etcdctl lock` and the locks of etcd's Go client, as
-   * they use the same keys. The locks of npm's `etcd3` and of Python's `etcd3-py` use other keys, and are not excluded.
+   * refreshed in time, and a deleted key. Unsubscribing releases the lock, or removes the waiter from the queue. The
+   * lock is fair: waiters own it in the order of their arrival. It also excludes `etcdctl lock` and the locks of etcd's
+   * Go client, as they use the same keys. The locks of npm's `etcd3` and of Python's `etcd3-py` use other keys, and are
+   * not excluded.
    *
    * Stay subscribed while you work. `firstValueFrom(lock)` releases the lock at once, and
-   * `lock.pipe(take(1), mergeMap(work))` releases it before the work runs: put `take(1)` after the work.
+   * `lock.pipe(take(1), mergeMap(work))` releases it as soon as the work has started. Put `take(1)` after the work
+   * instead.
    *
    * ```ts
    * etcd.lock('jobs/nightly', { ttl: 15 }).pipe(switchMap(({ guard }) => work(guard)), take(1)).subscribe();
@@ -145,9 +147,9 @@ export interface Coordination {
 
   /**
    * Acquires a lock that several readers may own at a time. A reader waits for the owner of the
-   * {@link Coordination.writeLock} of the same name, and for writers that were waiting before. The read lock is held as
-   * long as the Observable is subscribed to. It is compatible with `RWMutex` of etcd's Go recipes (`<name>/read/…`,
-   * `<name>/write/…`).
+   * {@link Coordination.writeLock} of the same name, and for writers that were waiting before the reader. The read lock
+   * is held as long as the Observable is subscribed to. It is compatible with `RWMutex` of etcd's Go recipes
+   * (`<name>/read/…`, `<name>/write/…`).
    *
    * ```ts
    * etcd.readLock('catalogue').pipe(switchMap(() => readCatalogue()), take(1)).subscribe();
@@ -166,8 +168,8 @@ export interface Coordination {
   /**
    * Acquires one of the permits, and holds it as long as the Observable is subscribed to. The Observable emits when the
    * permit is acquired, and errors with `LockLost` as soon as the permit is no longer certain. Unsubscribing releases
-   * the permit, or leaves the queue. The semaphore is fair: waiters acquire permits in the order of their arrival. All
-   * users of a semaphore must pass the same number of permits.
+   * the permit, or removes the waiter from the queue. The semaphore is fair: waiters acquire permits in the order of
+   * their arrival. All users of a semaphore must pass the same number of permits.
    *
    * The keys are those of a lock (`<name>/<lease in hex>`); etcd's Go client has no semaphore.
    *
@@ -204,7 +206,7 @@ export interface Coordination {
 
   /**
    * Returns a queue for any number of producers and consumers. It is compatible with `Queue` of etcd's Go recipes
-   * (`<name>/<unique>`, by age). There is one exception: the Go recipes take an item last if it was put back.
+   * (`<name>/<unique>`, by age). There is one exception: if an item was put back, the Go recipes take it last.
    *
    * ```ts
    * etcd.queue('mails').dequeue().pipe(concatMap(({ value }) => send(value)), repeat()).subscribe();
@@ -238,10 +240,10 @@ export interface Coordination {
   /**
    * Runs a transaction. The body reads and writes through `tx`. If all its reads are still valid afterwards, its writes
    * are committed in one txn. Otherwise the body runs again. So **the body may run several times**, and must have no
-   * side effects that cannot be repeated. It returns a value, or an Observable or a Promise of one. If the body fails,
-   * nothing is written, and its error is passed on. Errors with `Conflict` after `maxAttempts` attempts that failed
-   * because of other writes. Errors with `AmbiguousWrite` if it is unknown whether the transaction was committed. It is
-   * not retried in that case.
+   * side effects that cannot be repeated. The body returns a value, or an Observable or a Promise of one. If the body
+   * fails, nothing is written, and its error is passed on. Errors with `Conflict` after `maxAttempts` attempts that
+   * failed because of other writes. Errors with `AmbiguousWrite` if it is unknown whether the transaction was
+   * committed. The transaction is not retried in that case.
    *
    * ```ts
    * const transfer = etcd.stm((tx) =>
@@ -292,15 +294,15 @@ export interface KeySpace extends Pick<ConcurrencyContext, 'kv' | 'identity'> {
   readonly live: (range: Range) => Observable<LiveUpdate>;
 }
 
-/** The leases, locks and the like that a client holds. */
+/** The leases, locks and similar resources that a client holds. */
 export interface Holding {
   /** Creates the methods, which work on the keys of a client or a namespace. */
   over(keys: KeySpace): Coordination;
-  /** Follows the releases, for which `close()` waits. */
+  /** The tracker of the releases for which `close()` waits. */
   readonly cleanup: Pick<CleanupTracker, 'settled' | 'summary'>;
 }
 
-/** Creates the leases of a client, which all its namespaces share. */
+/** Creates the management of leases that a client and all its namespaces share. */
 export function holding({ caller, settings, activity, closed, hurry = EMPTY, diagnostics }: HoldingMeans): Holding {
   const cleanup = new CleanupTracker();
   const scheduler = new RefreshScheduler();

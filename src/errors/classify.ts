@@ -2,8 +2,8 @@ import type { GrpcCode, Reason } from './reasons.js';
 import { isEtcdError, type EtcdError } from './etcdError.js';
 
 /**
- * The kinds of failures. They decide whether an operation as a whole is repeated, such as a watch. For the attempts of
- * one call it also matters what was sent, so the table in `transport/retryPolicy.ts` decides about them.
+ * The kinds of failures. They decide whether an operation such as a watch is repeated as a whole. The table in
+ * `transport/retryPolicy.ts` decides about the attempts of one call, as it also matters what was sent.
  * - `temporary`: ends without intervention, and nothing was carried out
  * - `interrupted`: ends without intervention; only operations that may run twice are repeated
  * - `unclear`: may be temporary; counts as permanent after several in a row
@@ -18,7 +18,7 @@ interface Row {
 
 const NEW_TOKEN: Row = { persistence: 'unclear', why: 'another call may fetch a new token' };
 
-/** The kinds of failures for reasons where the code does not decide. */
+/** The kinds of failures for reasons whose gRPC code does not decide the kind. */
 const PERSISTENCE_BY_REASON: Partial<Record<Reason, Row>> = {
   TooManyRequests: { persistence: 'temporary', why: 'the server is overloaded for the moment' },
   TooManyPending: { persistence: 'temporary', why: 'refused before it was sent, as too many calls of the client waited' },

@@ -9,15 +9,15 @@ const REDACTED = '[redacted]';
  */
 const SHORTEST_WITHIN_WORDS = 4;
 
-/** The forms of each secret in which it may appear, and the reference count of the secret. */
+/** The forms in which each secret may appear, and the reference count of the secret. */
 const held = new Map<string, { readonly forms: readonly string[]; holders: number }>();
 
 /**
- * Removes a secret (a password, a token, the value of a header) from error messages that quote a server. A server may
- * quote the request in its error. The secret is removed from the errors of all clients of the process, as an error does
- * not know its client.
+ * Removes a secret (a password, a token, the value of a header) from error messages that quote a server. This is
+ * necessary as a server may quote the request in its error. The secret is removed from the errors of all clients of the
+ * process, as an error has no reference to its client.
  *
- * @returns a function that stops this; calling it again has no effect
+ * @returns a function that ends the removal; calling this function again has no effect
  */
 export function keepSecret(secret: string): () => void {
   if (secret === '') return () => undefined;
@@ -124,7 +124,7 @@ export class EtcdError<R extends Reason = Reason> extends Error {
 
   constructor(reason: R, message: string, details: ErrorDetails = {}) {
     const where = whereOf(details);
-    // If the message quotes another error, it may already end with this text.
+    // If the message quotes another error, it may already end with the same RPC and endpoint.
     super(message.endsWith(where) ? message : message + where, details.cause === undefined ? undefined : { cause: details.cause });
     this.reason = reason;
     this.code = details.code ?? codeOf(reason);
@@ -153,14 +153,14 @@ function whereOf({ rpc, endpoint }: ErrorDetails): string {
   return endpoint === undefined ? '' : ` (at ${endpoint})`;
 }
 
-/** Tells whether a value is an error of rxetcd, of any copy of the package. */
+/** Returns whether a value is an error of rxetcd, of any copy of the package. */
 export function isEtcdError(error: unknown): error is EtcdError {
   return typeof error === 'object' && error !== null && BRAND in error;
 }
 
 /**
- * The requested history was compacted. `compactRevision` is the oldest revision that still exists, if the server sent
- * it.
+ * The error of a call that requires compacted history. `compactRevision` is the oldest revision that still exists, if
+ * the server sent it.
  */
 export class CompactedError extends EtcdError<'Compacted'> {
   override readonly name: string = 'CompactedError';
@@ -173,9 +173,9 @@ export class CompactedError extends EtcdError<'Compacted'> {
 }
 
 /**
- * A write was sent, and its outcome is unknown: it may have been carried out, or may still be carried out. rxetcd does
- * not retry the write. Read the key (or write with a compare on its revision) to find out. `cause` is the failure of
- * the request.
+ * The error of a write whose outcome is unknown: the write was sent, and may have been carried out, or may be carried
+ * out later. rxetcd does not retry the write. Read the key (or write with a compare on its revision) to find out.
+ * `cause` is the failure of the request.
  */
 export class AmbiguousWriteError extends EtcdError<'AmbiguousWrite'> {
   override readonly name: string = 'AmbiguousWriteError';
@@ -193,7 +193,10 @@ export class AmbiguousWriteError extends EtcdError<'AmbiguousWrite'> {
   }
 }
 
-/** The server lacks an RPC or a field of it. `required` and `found` are versions such as `3.4` and `3.3.25`. */
+/**
+ * The error of a call for which the server is too old: it does not support the RPC, or a field of the request.
+ * `required` and `found` are versions such as `3.4` and `3.3.25`.
+ */
 export class UnsupportedServerVersionError extends EtcdError<'UnsupportedServerVersion'> {
   override readonly name: string = 'UnsupportedServerVersionError';
   readonly required: string;
@@ -207,7 +210,9 @@ export class UnsupportedServerVersionError extends EtcdError<'UnsupportedServerV
   }
 }
 
-/** An option of `createClient` is invalid; `option` is its path, such as `endpoints[1]` or `auth.password`. */
+/**
+ * The error for an invalid option of `createClient`; `option` is its path, such as `endpoints[1]` or `auth.password`.
+ */
 export class InvalidOptionError extends EtcdError<'InvalidOption'> {
   override readonly name: string = 'InvalidOptionError';
   readonly option: string;
@@ -219,8 +224,8 @@ export class InvalidOptionError extends EtcdError<'InvalidOption'> {
 }
 
 /**
- * The codec rejected the value of `key`. `failures` has a line for each invalid place with the reason, but without the
- * value.
+ * The error for a value that the codec rejected. The value is that of `key`. `failures` has a line for each invalid
+ * place with the reason, but without the value.
  */
 export class InvalidValueError extends EtcdError<'InvalidValue'> {
   override readonly name: string = 'InvalidValueError';
@@ -246,7 +251,8 @@ interface Kinds {
 export type EtcdErrorOf<R extends Reason> = R extends keyof Kinds ? Kinds[R] : EtcdError<R>;
 
 /**
- * Tells whether a value is an error of rxetcd with one of these reasons: `hasReason(error, 'Compacted', 'FutureRev')`.
+ * Returns whether a value is an error of rxetcd with one of these reasons: `hasReason(error, 'Compacted',
+ * 'FutureRev')`.
  */
 export function hasReason<R extends Reason>(error: unknown, ...reasons: readonly R[]): error is EtcdErrorOf<R> {
   return isEtcdError(error) && (reasons as readonly Reason[]).includes(error.reason);
@@ -280,7 +286,8 @@ export function serverError(said: string, code: GrpcCode, details: ErrorDetails)
 
 /**
  * Returns the error for a server's text and code, by rxetcd's table. Use it for errors that a program receives in
- * another way, such as from a proxy's log. If the table does not have the text, the reason is `Unknown`.
+ * another way, such as from a proxy's log. If the table does not have the text, the reason is `UnknownMethod` for the
+ * code `Unimplemented`, and `Unknown` for other codes.
  *
  * ```ts
  * import { errorFrom } from 'rxetcd';

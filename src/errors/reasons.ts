@@ -93,8 +93,8 @@ const CLIENT_ERRORS = {
   /** No connection could be opened, so no request was sent. */
   Unreachable: 'Unavailable',
   /**
-   * The TLS handshake failed: one side rejected the certificate of the other, or they could not agree. The server read
-   * no request. The code is `Unavailable` if TLS has worked before.
+   * The TLS handshake failed: one side rejected the certificate of the other, or the two sides could not agree on the
+   * parameters of TLS. The server read no request. The code is `Unavailable` if TLS has worked before.
    */
   TlsFailed: 'FailedPrecondition',
   /**
@@ -115,7 +115,7 @@ const CLIENT_ERRORS = {
   UnsupportedServerVersion: 'Unimplemented',
   /** The runtime cannot load rxetcd's HTTP client, or replaces it with another one. */
   UnsupportedRuntime: 'Unimplemented',
-  /** The server does not know the requested path or method. */
+  /** The server does not support the requested path or method. */
   UnknownMethod: 'Unimplemented',
   /**
    * A proxy in front of etcd rejected or redirected the request. The call was not carried out. The code is

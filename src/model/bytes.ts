@@ -118,7 +118,7 @@ export function byteLength(value: BytesLike): number {
   return typeof value === 'string' ? codec.lengthOf(value) : value.length;
 }
 
-/** Tells whether text is ASCII. Each character is then one byte in UTF-8. */
+/** Returns whether text is ASCII. Each character is then one byte in UTF-8. */
 export const isAscii = (text: string): boolean => byteLength(text) === text.length;
 
 /** Reads bytes as UTF-8 text; bytes that are not UTF-8 become U+FFFD. */
@@ -143,7 +143,7 @@ export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Tells whether a value can be sent as a key or value: text that has a UTF-8 form, or bytes. Text with half of a
+ * Returns whether a value can be sent as a key or value: text that has a UTF-8 form, or bytes. Text with half of a
  * surrogate pair has no such form. It would be sent with U+FFFD, so that different keys would become the same key.
  */
 export function isBytesLike(value: unknown): value is BytesLike {
@@ -151,8 +151,8 @@ export function isBytesLike(value: unknown): value is BytesLike {
 }
 
 /**
- * Tells whether a value is a `Uint8Array`. `instanceof` alone would reject arrays of another realm. The tag of a value
- * is read only if needed, as this takes as long as all other handling of the value.
+ * Returns whether a value is a `Uint8Array`. `instanceof` alone would reject arrays of another realm. The tag of a
+ * value is read only if needed, as this takes as long as all other handling of the value.
  */
 export const isBytes = (value: unknown): value is Uint8Array =>
   value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';

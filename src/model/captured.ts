@@ -19,8 +19,8 @@ export function captured<T>(given: T): T {
 }
 
 /**
- * Calls a function now. Returns a function that returns the result, or throws the error. So an argument is read at the
- * call, but rejected on subscription.
+ * Calls a function now, and returns a function that returns its result or throws its error. So an argument is read when
+ * a method is called, but rejected only on subscription.
  */
 export function readNow<T>(read: () => T): () => T {
   try {
@@ -34,9 +34,9 @@ export function readNow<T>(read: () => T): () => T {
 }
 
 /**
- * Wraps all methods of an object, so that they copy their arguments first. Methods of plain objects in it are wrapped
- * as well, and so are those of objects that its methods return, as in `election('a').campaign`. So all methods of a
- * client are wrapped, including new ones.
+ * Wraps all methods of an object, so that they copy their arguments first. The methods of plain objects in that object
+ * are wrapped as well. So are the methods of objects that its methods return, as in `election('a').campaign`. So all
+ * methods of a client are wrapped, including new ones.
  */
 export function capturing<A extends object>(api: A): A {
   if (ALREADY.has(api)) return api;
@@ -116,7 +116,7 @@ function recordOf(given: object, level: number, met: Map<object, unknown> | unde
 const noted = (met: Map<object, unknown> | undefined, given: object, copy: unknown): Map<object, unknown> =>
   (met ?? new Map<object, unknown>()).set(given, copy);
 
-/** Tells whether a value is a plain object. It may belong to another realm. */
+/** Returns whether a value is a plain object. It may belong to another realm. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

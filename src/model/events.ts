@@ -2,12 +2,12 @@ import type { KeyValue } from './keyValue.js';
 import type { EtcdError } from '../errors/index.js';
 import type { ResponseHeader } from './responses.js';
 
-/** A key was created or changed. */
+/** The event of a key that was created or changed. */
 export interface PutEvent {
   readonly type: 'put';
   readonly kv: KeyValue;
   /**
-   * The key before the change. It is only present with `prevKv`, and if the key existed and its history was not
+   * The key before the change. It is present only with the option `prevKv`, if the key existed and its history was not
    * compacted.
    */
   readonly prevKv?: KeyValue;
@@ -15,12 +15,15 @@ export interface PutEvent {
   readonly revision: number;
 }
 
-/** A key was deleted, also if this was because its lease ended. */
+/** The event of a key that was deleted, by a request or because its lease ended. */
 export interface DeleteEvent {
   readonly type: 'delete';
   /** The deleted key with the revision of the deletion. Its value is empty. */
   readonly kv: KeyValue;
-  /** The key before the deletion. It is only present with `prevKv`, and if its history was not compacted. */
+  /**
+   * The key before the deletion. It is present only with the option `prevKv`, if the history of the key was not
+   * compacted.
+   */
   readonly prevKv?: KeyValue;
   /** The revision of the deletion. */
   readonly revision: number;
@@ -30,7 +33,7 @@ export interface DeleteEvent {
 export type WatchEvent = PutEvent | DeleteEvent;
 
 /**
- * Tells whether an event created its key: a put of a key that did not exist.
+ * Returns whether an event created its key: a put of a key that did not exist.
  *
  * ```ts
  * import { isCreate, isModify } from 'rxetcd';
@@ -43,7 +46,7 @@ export function isCreate(event: WatchEvent): event is PutEvent {
   return event.type === 'put' && event.kv.createRevision === event.kv.modRevision;
 }
 
-/** Tells whether an event changed a key: a put of a key that existed. */
+/** Returns whether an event changed a key: a put of a key that existed. */
 export function isModify(event: WatchEvent): event is PutEvent {
   return event.type === 'put' && event.kv.createRevision !== event.kv.modRevision;
 }
@@ -91,8 +94,8 @@ export function progress(revision: number, header?: ResponseHeader): ProgressBat
 }
 
 /**
- * Reports that an ownership was lost and that the next one is awaited. It has no property of an ownership. So code that
- * confuses the two types does not compile.
+ * The event of an ownership that was lost. The next ownership is awaited. This type has no property of an ownership, so
+ * that code which confuses the two types does not compile.
  */
 export interface OwnershipLost {
   readonly type: 'lost';

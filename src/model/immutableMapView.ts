@@ -2,7 +2,7 @@ import { mapKey, textOfKey, type PersistentMap } from './persistentMap.js';
 
 /**
  * An immutable state, as a `ReadonlyMap`. The persistent map behind it shares all but O(log n) of its memory with the
- * previous state. The persistent map is wrapped, as its iterators differ from those of JavaScript. Also, its other
+ * previous state. The persistent map is wrapped, as its iterators differ from those of JavaScript, and as its other
  * methods must not become part of our API.
  */
 export class Snapshot<V> implements ReadonlyMap<string, V> {

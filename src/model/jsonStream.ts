@@ -109,7 +109,7 @@ export class JsonStream {
     }
   }
 
-  /** Keeps a part until the rest of it has arrived. */
+  /** Keeps a part of an object until the rest of the object has arrived. */
   private keep(part: Uint8Array): void {
     this.pendingBytes += part.length;
     if (this.pendingBytes > this.maxBytes) throw this.tooLarge();

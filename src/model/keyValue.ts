@@ -15,9 +15,9 @@ export interface KeyValueParts {
 }
 
 /**
- * A key with its value, as etcd stores it. It keeps the base64 of the response, and decodes it on first access. A large
- * number of key-values costs little until they are read. Keys and values may be any bytes. `key` and `value` are their
- * UTF-8 text, and `keyBytes` and `valueBytes` are the bytes.
+ * A key with its value, as etcd stores it. It keeps the base64 of the response, and decodes it on first access. So a
+ * large number of key-values costs little until they are read. Keys and values may be any bytes. `key` and `value` are
+ * their UTF-8 text, and `keyBytes` and `valueBytes` are the bytes.
  */
 export class KeyValue {
   private readonly key64: string;
@@ -90,9 +90,9 @@ export class KeyValue {
   /**
    * Parses the value as JSON, and checks it with an io-ts codec or a Standard Schema (zod, valibot and others).
    *
-   * @param codec checks and converts the value. A schema that checks asynchronously throws `InvalidArgument`; use
-   * `decodeJson`, which waits for it
-   * @returns `right(value)`, or `left(InvalidValueError)` if it is not JSON or the codec rejects it
+   * @param codec checks and converts the value. A schema that checks asynchronously causes `InvalidArgument`; use
+   * `decodeJson`, which waits for the result
+   * @returns `right(value)`, or `left(InvalidValueError)` if the value is not JSON or the codec rejects it
    *
    * ```ts
    * const config = kv.json(t.type({ color: t.string }));
@@ -104,8 +104,8 @@ export class KeyValue {
   }
 
   /**
-   * Tells whether the key is unchanged. All fields are compared, and not only the revisions, as another store may have
-   * the same revisions.
+   * Returns whether the key is unchanged. All fields are compared, and not only the revisions, as another store may
+   * have the same revisions.
    */
   isUnchangedSince({ value64, createRevision, modRevision, version, lease }: KeyValue): boolean {
     const sameRevisions = this.modRevision === modRevision && this.createRevision === createRevision && this.version === version;
@@ -153,8 +153,8 @@ export function keyId(kv: KeyValue): string {
 }
 
 /**
- * Tells whether a key is the same and unchanged. Comparing its revision would not be enough, as a store that was wiped
- * counts its revisions from the beginning again.
+ * Returns whether a key is the same and unchanged. Comparing its revision would not be enough, as a store that was
+ * wiped counts its revisions from the beginning again.
  */
 export function isUnchanged(before: KeyValue | undefined, now: KeyValue | undefined): boolean {
   if (before === undefined || now === undefined) return before === now;

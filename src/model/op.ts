@@ -42,13 +42,13 @@ export interface RangeOptions extends ReadOptions {
   readonly keysOnly?: boolean;
   /** Whether to return only the number of keys. */
   readonly countOnly?: boolean;
-  /** Returns only keys last changed at this revision or later. */
+  /** A filter for keys whose last change was at this revision or later. */
   readonly minModRevision?: number;
-  /** Returns only keys last changed at this revision or earlier. */
+  /** A filter for keys whose last change was at this revision or earlier. */
   readonly maxModRevision?: number;
-  /** Returns only keys created at this revision or later. */
+  /** A filter for keys that were created at this revision or later. */
   readonly minCreateRevision?: number;
-  /** Returns only keys created at this revision or earlier. */
+  /** A filter for keys that were created at this revision or earlier. */
   readonly maxCreateRevision?: number;
 }
 
@@ -84,11 +84,11 @@ export interface DeleteOp {
 }
 
 /**
- * A txn. If all compares hold, it runs the operations of `success`, and otherwise those of `failure`. All operations of
- * a branch are carried out at one revision, or none.
+ * A txn. If all compares are true, it runs the operations of `success`; if not, it runs those of `failure`. Either all
+ * operations of the branch are carried out, at one revision, or none of them.
  */
 export interface TxnSpec<S extends readonly Op[] = readonly Op[], F extends readonly Op[] = readonly Op[]> {
-  /** The compares, which must all hold for `success` to run. If there are none, `success` runs. */
+  /** The compares, which must all be true for `success` to run. If there are none, `success` runs. */
   readonly compare?: readonly Compare[];
   readonly success?: S;
   readonly failure?: F;
@@ -137,7 +137,10 @@ export function put(key: BytesLike, value: BytesLike, options: PutOptions = NO_O
   return { op: 'put', key: capturedBytes(key), value: capturedBytes(value), options: ownOptions(options) };
 }
 
-/** Creates an operation of a txn that reads a key. Its result is the key with its value, or undefined. */
+/**
+ * Creates an operation of a txn that reads a key. Its result is the key with its value; undefined if the key does not
+ * exist.
+ */
 export function get(key: BytesLike, options: ReadOptions = NO_OPTIONS): GetOp {
   return { op: 'get', key: capturedBytes(key), options: ownOptions(options) };
 }
@@ -159,7 +162,7 @@ export function txn<const S extends readonly Op[] = readonly [], const F extends
   return { op: 'txn', ...captured(spec) };
 }
 
-/** Tells whether a txn only reads. If so, it may be retried like any read. */
+/** Returns whether a txn only reads. If so, it may be retried like any read. */
 export function isReadOnly(spec: TxnSpec): boolean {
   const reads = (op: Op): boolean => op.op === 'get' || op.op === 'range' || (op.op === 'txn' && isReadOnly(op));
   return (spec.success ?? []).every(reads) && (spec.failure ?? []).every(reads);
@@ -213,18 +216,19 @@ export interface KeyComparisons {
   readonly createRevision: Comparison<number>;
   /** The revision of the last change of the key; 0 if it does not exist. */
   readonly modRevision: Comparison<number>;
-  /** The value, compared byte by byte. The compare never holds if the key does not exist. */
+  /** The value, compared byte by byte. The compare is never true if the key does not exist. */
   readonly value: Comparison<BytesLike>;
   /** The lease that the key is attached to (etcd 3.3 and newer). */
   readonly lease: Comparison<LeaseId>;
-  /** Holds if the key exists. */
+  /** Creates a compare that is true if the key exists. */
   exists(): Compare;
-  /** Holds if the key does not exist. */
+  /** Creates a compare that is true if the key does not exist. */
   missing(): Compare;
 }
 
 /**
- * Creates compares on a key, for the `compare` of a txn. A compare on a range must hold for every key in the range.
+ * Creates compares on a key, for the `compare` of a txn. A compare on a range is true if it is true for every key in
+ * the range.
  *
  * ```ts
  * etcd.kv.txn({ compare: [key('a').version.equals(0)], success: [put('a', '1')] });

@@ -48,7 +48,7 @@ export function toKeyRange(range: Range): KeyRange {
   }
   if ('from' in given && (forms === 'from' || forms === 'from,to' || forms === 'to,from')) {
     const from = nonEmpty('from', given.from);
-    // If `to` is given but undefined, this is a mistake. It must not mean all keys from `from` on.
+    // A `to` that is given but undefined is a mistake, and must not mean all keys from `from` on.
     return { key: from, rangeEnd: 'to' in given ? checkEnd(nonEmpty('to', given.to)) : ZERO };
   }
   if ('all' in given && forms === 'all' && given.all === true) return { key: ZERO, rangeEnd: ZERO };
@@ -93,8 +93,8 @@ function nonEmpty(field: string, value: unknown): BytesLike {
 }
 
 /**
- * Rejects an end of one zero byte, as this means no end in etcd. An empty range would become all keys from `from` on,
- * and a delete would delete these keys.
+ * Rejects an end of one zero byte, as etcd reads such an end as no end. An empty range would become all keys from
+ * `from` on, and a delete would delete these keys.
  */
 function checkEnd(to: BytesLike): BytesLike {
   if (to.length === 1 && (to === ZERO || to[0] === 0))
@@ -162,14 +162,14 @@ export function intersection(a: Span, b: Span): Span | undefined {
   return to === undefined || from < to ? { from, to } : undefined;
 }
 
-/** Tells whether one span has all keys of another. */
+/** Returns whether one span contains all keys of another. */
 export const covers = (outer: Span, inner: Span): boolean =>
   outer.from <= inner.from && (outer.to === undefined || (inner.to !== undefined && inner.to <= outer.to));
 
-/** Tells whether a span has no keys. Its end is then not above its beginning. */
+/** Returns whether a span has no keys. Its end is then not above its beginning. */
 export const isEmpty = ({ from, to }: Span): boolean => to !== undefined && to <= from;
 
-/** Tells whether a span is a single key. */
+/** Returns whether a span is a single key. */
 export const isPoint = ({ from, to }: Span): boolean => to === successor(from);
 
 export const holds = ({ from, to }: Span, key: BinaryKey): boolean => key >= from && (to === undefined || key < to);

@@ -242,9 +242,9 @@ export interface StatusResponse {
   readonly header: ResponseHeader;
   /** The member's version, for example `3.5.16`. */
   readonly version: string;
-  /** Size of the database file, free pages included. */
+  /** The size of the database file, including free pages. */
   readonly dbSize: number;
-  /** The leader that this member knows; `'0'` if it knows no leader. */
+  /** The id of the leader, as this member sees it; `'0'` if it sees no leader. */
   readonly leader: MemberId;
   readonly raftIndex: number;
   readonly raftTerm: number;
@@ -272,7 +272,7 @@ export interface HashResponse {
 export interface HashKvResponse {
   readonly header: ResponseHeader;
   readonly hash: number;
-  /** The revision of the last compaction. The hashes of two members can be compared only if it is equal. */
+  /** The revision of the last compaction. The hashes of two members can be compared only if this revision is equal. */
   readonly compactRevision: number;
   /** The revision up to which keys were hashed; 0 before etcd 3.6. */
   readonly hashRevision: number;
@@ -307,7 +307,7 @@ export interface RangeResponse {
 /** The response to a put. */
 export interface PutResponse {
   readonly header: ResponseHeader;
-  /** The key before the put. It is only present with `prevKv`, and if the key existed. */
+  /** The key before the put. It is present only with the option `prevKv`, if the key existed. */
   readonly prevKv: KeyValue | undefined;
 }
 
@@ -316,6 +316,6 @@ export interface DeleteRangeResponse {
   readonly header: ResponseHeader;
   /** The number of deleted keys. */
   readonly deleted: number;
-  /** The deleted keys. They are only present with `prevKv`. */
+  /** The deleted keys. They are present only with the option `prevKv`. */
   readonly prevKvs: readonly KeyValue[];
 }

@@ -65,7 +65,7 @@ export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGE
   };
 }
 
-/** An option that cannot be left out. */
+/** Makes an option required. */
 export const required = (kind: OptionKind): OptionKind => ({ ...kind, required: true });
 
 /** Returns the text that describes why a value is invalid: `expected <what>, received <its type>`. */
@@ -122,14 +122,14 @@ export function findInvalidOption<O extends object>(
 }
 
 /**
- * Tells whether a value is a JSON object, and not an array. Inherited keys need no check, as `JSON.parse` creates only
- * plain objects.
+ * Returns whether a value is a JSON object, and not an array. Inherited keys need no check, as `JSON.parse` creates
+ * only plain objects.
  */
 export function isRecord(input: unknown): input is Readonly<Record<string, unknown>> {
   return typeof input === 'object' && input !== null && !Array.isArray(input);
 }
 
-/** Tells whether a value can hold options. A `Map`, for example, cannot. */
+/** Returns whether a value can hold options. A `Map`, for example, cannot. */
 export const isObject = (value: unknown): value is object => Object.prototype.toString.call(value) === '[object Object]';
 
 /**
@@ -210,7 +210,7 @@ export function checkName(what: string, name: unknown): void {
 }
 
 /**
- * Tells whether a text can be the value of a header. Any other text could add another header, or would be rejected when
- * it is sent.
+ * Returns whether a text can be the value of a header. Any other text could add another header, or would be rejected
+ * when it is sent.
  */
 export const isHeaderText = (value: string): boolean => /^[\t\x20-\x7e\x80-\xff]*$/.test(value);

@@ -6,7 +6,7 @@ import { jsonIn, type OptionKind, tooDeep, typeName } from './validate.js';
 
 /**
  * A schema of zod, valibot, ArkType or another library, as the Standard Schema specification describes it. It may check
- * asynchronously where the result is an Observable.
+ * asynchronously if it is passed to an operator or method that returns an Observable.
  *
  * @see https://standardschema.dev
  */
@@ -31,14 +31,14 @@ export interface SchemaIssue {
 /** Checks and converts a value: an io-ts codec, or a schema of zod, valibot and others. */
 export type Validator<A, I = unknown> = Decoder<I, A> | StandardSchema<A>;
 
-/** Tells whether a value is a Standard Schema. It may be a function, as ArkType's schemas are. */
+/** Returns whether a value is a Standard Schema. It may be a function, as ArkType's schemas are. */
 function isStandardSchema(value: unknown): value is StandardSchema<never> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   const standard: unknown = Reflect.get(value, '~standard');
   return typeof standard === 'object' && standard !== null && typeof Reflect.get(standard, 'validate') === 'function';
 }
 
-/** Tells whether a validator is a schema, and not a codec. */
+/** Returns whether a validator is a schema, and not a codec. */
 export const isSchema = <A>(validator: Validator<A, never>): validator is StandardSchema<A> => isStandardSchema(validator);
 
 /** An io-ts codec, or any object with `decode`. */
@@ -93,7 +93,7 @@ export function placedBySchema<A>(schema: StandardSchema<A>, value: unknown): Ei
  */
 export function settledNow<T extends object>(result: T | PromiseLike<T>): T {
   if (!('then' in result)) return result;
-  // The Promise is not used. If it is rejected, this must not end the process.
+  // The Promise is not used. Its rejection is ignored, as an unhandled rejection would end the process.
   result.then(undefined, () => undefined);
   throw new EtcdError(
     'InvalidArgument',

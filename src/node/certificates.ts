@@ -30,7 +30,7 @@ export class TlsSource {
     return this.#settings.serverName;
   }
 
-  /** The current certificates and keys. As long as nothing has changed, this is the same object. */
+  /** The current certificates and keys. As long as nothing has changed, each access returns the same object. */
   get current(): TlsMaterial {
     const pem = this.changed();
     if (pem !== undefined) {

@@ -26,7 +26,8 @@ interface ConnectorSettings {
  * environment variables are.
  */
 export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, connecting }: ConnectorSettings): buildConnector.connector {
-  // undici checks its own timeout only once a second. A timeout of 400 ms would fire after more than 1 000 ms.
+  // undici's own timeout is not used, as undici checks it only once a second. A timeout of 400 ms would fire after more
+  // than 1 000 ms.
   const common = { timeout: 0, allowH2, keepAliveInitialDelay: TCP_KEEPALIVE_MS };
   const deadlines = new SharedTimeout(timeoutMs);
   const plain = inTime(buildConnector(common), deadlines, connecting);
@@ -50,8 +51,8 @@ export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, connecting }
     }
     secure(options, (...[error, socket]) => {
       if (error !== null) return callback(error, null);
-      // If a server rejects the certificate, it reports this after the handshake, and closes the connection. undici
-      // would report only that the connection was closed.
+      // If a server rejects the certificate, it reports the rejection after the handshake, and closes the connection.
+      // undici would report only that the connection was closed.
       socket.once('error', (refusal: Error) => socket.destroy(refusal));
       callback(null, socket);
     });
@@ -86,7 +87,7 @@ export interface DuplexDeps {
   readonly connectHttp2: buildConnector.connector;
   /** The longest message, in bytes. */
   readonly maxResponseBytes: number;
-  /** The sockets that have no subscriber any more, and wait until the server closes the connection. */
+  /** The sockets without a subscriber, which stay open until the server closes the connection. */
   readonly closing: Set<Socket>;
 }
 
@@ -96,8 +97,8 @@ export interface Connection {
   /** Closes the connection at once, even if requests are in progress. So the server notices the end of the stream. */
   destroy(): void;
   /**
-   * Calls `say`, which sends the last messages and the end of the stream. Then it reads until the server closes the
-   * connection. If this takes too long, it destroys the connection.
+   * Calls `say`, which sends the last messages and the end of the stream. Then reads until the server closes the
+   * connection. If the server takes too long, destroys the connection.
    */
   leave(say?: () => void): void;
 }

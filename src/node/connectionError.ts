@@ -24,7 +24,7 @@ const isHttp2 = (text: unknown): boolean => typeof text === 'string' && text.sta
  *
  * @param sent whether a part of the request was sent. If not, the request can be repeated without harm
  * @param met whether the server has responded before. If so, its certificates were valid, and are probably being
- * replaced. Otherwise the configuration is probably wrong
+ * replaced. If it has never responded, the configuration is probably wrong
  */
 export function connectionError(error: unknown, sent: boolean, where: ErrorDetails, met = true): EtcdError {
   // When the client is closed, all calls in progress end with the same error. Each call gets a copy with its own
@@ -32,8 +32,8 @@ export function connectionError(error: unknown, sent: boolean, where: ErrorDetai
   if (isEtcdError(error)) return new EtcdError(error.reason, error.message, where);
   const cause = rootOf(error);
   const code = codeOf(cause);
-  // undici's error is omitted, as it quotes bytes of the response, which may be secret. It is recognized by its name,
-  // as its code varies.
+  // undici's error is omitted, as it quotes bytes of the response, which may be secret. The error is recognized by its
+  // name, as its code varies.
   if (cause instanceof Error && cause.name === 'HTTPParserError') {
     const problem = 'data' in cause && isHttp2(cause.data) ? `this port serves ${GRPC_ONLY}` : `the response is not HTTP: ${cause.message}`;
     return new EtcdError('MalformedResponse', problem, where);
@@ -50,8 +50,8 @@ export function connectionError(error: unknown, sent: boolean, where: ErrorDetai
 }
 
 /**
- * Returns the first of several failures. If a host has several addresses, Node wraps their failures in an
- * `AggregateError`. The first failure is used.
+ * Returns a failure, or the first of several failures. If a host has several addresses, Node wraps their failures in an
+ * `AggregateError`.
  */
 function rootOf(error: unknown): unknown {
   const errors = (error as { errors?: unknown } | null)?.errors;
@@ -106,8 +106,8 @@ const OF_OURS: Readonly<Record<string, string>> = {
  * Converts a failure of TLS to an error of rxetcd; returns undefined for any other failure.
  *
  * @param cause the error of the socket
- * @param sent whether the request was sent. If so, a failure means a broken connection, with one exception: the
- * rejection of the client's certificate may arrive late
+ * @param sent whether the request was sent. If so, a failure means that the connection broke. The only exception is the
+ * rejection of the client's certificate, which may arrive late
  * @param where includes the code `Unavailable` if the failure may be temporary
  */
 export function tlsFailure(cause: unknown, code: string, sent: boolean, where: ErrorDetails): EtcdError | undefined {

@@ -12,11 +12,11 @@ export interface PoolSettings {
   readonly maxResponseBytes: number;
 }
 
-/** Handles the response to a request, or its failure. */
+/** Handles the response to a request, or the failure of the request. */
 export interface RequestHandler extends Dispatcher.DispatchHandler {
   /** The state of the request in the pool. The pool sets it. */
   slot: WaitingRequest | 'active' | undefined;
-  /** Called with the pool that the request belongs to from now on. */
+  /** Called with the pool to which the request belongs from now on. */
   onPool(pool: ConnectionPool): void;
 }
 
@@ -51,8 +51,8 @@ class WaitingRequest {
 const MAX_CONNECTING = 8;
 
 /**
- * The connections to one endpoint. It is a pool of undici with a limit for the connections that are opened at the same
- * time.
+ * The connections to one endpoint, in a pool of undici. The number of connections that are opened at the same time is
+ * limited.
  */
 export class ConnectionPool {
   /** The first and the last of the requests that wait for a connection. */
@@ -122,8 +122,8 @@ export class ConnectionPool {
   }
 
   /**
-   * Records that a request has ended. The handler of the request must call this method. The connection is free a moment
-   * later.
+   * Records that a request has ended. The handler of the request must call this method. The connection becomes free a
+   * moment later.
    */
   done(handler: RequestHandler): void {
     if (handler.slot !== 'active') return;
@@ -164,7 +164,7 @@ export class ConnectionPool {
     this.pool.dispatch(request, handler);
   }
 
-  /** Sends waiting requests. It runs when undici counts the connection that became free. */
+  /** Sends waiting requests, in a microtask that runs after undici has recorded which connections are free. */
   private readonly continue = (): void => {
     if (this.continuing || this.first === undefined) return;
     this.continuing = true;
@@ -254,7 +254,8 @@ export function poolsByOrigin(settings: PoolSettings): PoolMap {
   return {
     of: (origin) => (closed ? undefined : (pools.get(origin) ?? create(origin))),
     release,
-    // If connections are being opened, they are kept. Opening others instead would mean more work for a busy server.
+    // A pool that has no open connections yet is kept. Opening others in place of those that it is opening would mean
+    // more work for a busy server.
     renew: (origin) => {
       const old = pools.get(origin);
       if (old?.isOpen !== true) return;

@@ -59,14 +59,15 @@ export function http2Duplex(request: DuplexRequest, deps: DuplexDeps): Observabl
         }
         subscriber.error(refused || new EtcdError('ConnectionLost', 'the server ended the stream', where));
       },
-      // If a server rejects a request while its body is open, it accepts no more of the body. undici reports this as an
-      // error, although the response is complete.
+      // If a server rejects a request while its body is open, it accepts no more of the body. undici reports an error
+      // for the body, although the response is complete.
       onResponseError: (_, error) =>
         subscriber.error(
           refusal.text === '' ? connectionError(error, sent, where) : errorInResponse({ status, body: refusal.text, location }, where),
         ),
     };
-    // The connection may already have failed. Writing to a stream that is no longer read must then not be reported.
+    // If the connection has already failed, writing to the body fails as well. This second failure must not be
+    // reported.
     body.on('error', () => undefined);
     connection.client.dispatch(
       { method: 'POST', path, headers: token === undefined ? headers : { ...headers, authorization: token }, body },

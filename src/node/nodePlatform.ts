@@ -34,7 +34,7 @@ function wire(settings: Settings): Wire {
 }
 
 /**
- * Loads a module below the transport. A bundle may lack the module.
+ * Loads a module of the transport. A bundle may lack this module, or a package that it imports.
  *
  * @throws EtcdError `UnsupportedRuntime`
  */
@@ -59,8 +59,8 @@ export function identity(): Identity {
 
 /**
  * Returns texts that distinguish this process from others with the same process id. Two containers may have the same
- * host name, and each of them has a process 1. Also, an operating system uses a process id again. Only Linux provides
- * this information. On other systems only the id is used.
+ * host name, and each of them has a process 1. Also, an operating system uses the ids of ended processes again. Only
+ * Linux provides these texts. On other systems, only the id distinguishes processes.
  */
 function birthOfProcess(): readonly string[] {
   try {

@@ -26,13 +26,13 @@ import {
 /** The settings for opening and keeping connections on Node. */
 export interface TransportSettings extends ConnectionSettings {
   readonly tls: TlsSource;
-  /** Opens connections. By default, these are connections over TCP and TLS. */
+  /** Opens connections. The default opens them over TCP and TLS. */
   readonly connect?: buildConnector.connector;
 }
 
 /**
- * Creates the transport for Node. For each endpoint, calls use one undici pool. Requests that use a connection for a
- * long time have separate pools: streams, and calls that wait at the server.
+ * Creates the transport for Node. For each endpoint, calls use one undici pool. Streams, and calls that wait at the
+ * server, have separate pools, because they use a connection for a long time.
  */
 export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
@@ -41,8 +41,8 @@ export function undiciTransport(settings: TransportSettings): Transport {
   const { connect = connectorWith(tls, { timeoutMs, allowH2: false, connecting }) } = settings;
   const deps = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, connecting }), maxResponseBytes, closing };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
-  // There is no limit, as a waiting call may depend on another call, such as an unlock. With a limit, that call might
-  // never be sent.
+  // There is no limit, as a waiting call may depend on another call, such as an unlock. With a limit, this other call
+  // might never be sent.
   const waits = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes });
   // For a stream, the length of each message is limited, and not that of the whole response.
   const streams = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes: Infinity });
@@ -112,8 +112,9 @@ abstract class PendingRequest implements RequestHandler, Unsubscribable {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // The subscriber has left while the request waited for a connection, so the request must not be sent. Throwing
-    // skips only this request. Aborting would also close the connection, and the next request would need another one.
+    // The subscriber has unsubscribed while the request waited for a connection, so the request must not be sent.
+    // Throwing skips only this request. Aborting would also close the connection, and the next request would need
+    // another one.
     if (this.ended) throw clientAbort();
     this.sent = true;
     this.#request.onSent?.();
@@ -225,8 +226,9 @@ class Exchange<A> extends PendingRequest {
   }
 
   /**
-   * Reads the chunks that have arrived, as long as the turn has time for them. undici is not paused during this time:
-   * if the server closed the connection, an assertion of undici's parser would fail, in an event.
+   * Reads the chunks that have arrived, as long as the turn has time for them. undici is not paused while chunks wait.
+   * If the server closed the connection during a pause, an assertion of undici's parser would fail in an event, where
+   * the error cannot be caught.
    */
   private readParts(parts: NonNullable<Outcome<A>['parts']>): void {
     const { chunks } = this;

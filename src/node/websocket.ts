@@ -17,7 +17,7 @@ const OWN_HEADERS = new Set(['content-type']);
 
 /**
  * Opens a bidirectional stream over a WebSocket at the path of the RPC. Its frames contain messages in JSON. Since
- * version 3.5.32, etcd's proxy accepts the token as a subprotocol.
+ * versions 3.5.32 and 3.6.13, etcd's proxy accepts the token as a subprotocol.
  */
 export function webSocketDuplex(
   { origin, endpoint = origin, path, headers, token, rpc, onLateOpen }: DuplexRequest,
@@ -51,7 +51,7 @@ export function webSocketDuplex(
       },
     );
     return () => {
-      // The server may have accepted the handshake. If the connection ended now, the server might not notice it.
+      // The server may have accepted the handshake. If the connection ended now, the server might not notice the end.
       if (open === undefined && onLateOpen !== undefined) return connection.leave();
       if (open?.isOver !== false) return connection.destroy();
       const left = open;
@@ -79,7 +79,7 @@ export interface UpgradeObserver {
   failed(error: unknown): void;
 }
 
-/** A constant of the protocol. With it, the server proves that it has understood the request (RFC 6455, 1.3). */
+/** A constant of the protocol, with which the server proves that it has understood the request (RFC 6455, 1.3). */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /**
@@ -132,8 +132,8 @@ function refusal(status: number, answer: Parameters<typeof locationOf>[1], where
       where,
     );
   }
-  // A proxy responded in place of the server. This may be temporary or permanent: after several such responses in a
-  // row, it counts as permanent.
+  // A proxy responded in place of the server. The cause may be temporary or permanent. After several such responses in
+  // a row, it counts as permanent.
   const target = targetOf(locationOf(status, answer), where.endpoint);
   const whereTo = target === undefined ? '' : `, with a redirect to ${target}`;
   return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket${whereTo}`, where);
@@ -170,7 +170,7 @@ export class WebSocketStream implements FrameObserver {
     // After an error, the event `close` follows, which ends the stream.
     socket.on('error', () => undefined);
     socket.on('close', () => this.end(lost(CODE.unclean, this.where)));
-    // If a server ends the connection without a close frame, the stream has ended.
+    // If a server ends the connection without a close frame, the stream ends as well.
     socket.on('end', () => socket.destroy());
     socket.on('drain', () => this.pong());
     socket.on('data', (chunk: Buffer) => this.read(chunk));
@@ -225,8 +225,8 @@ export class WebSocketStream implements FrameObserver {
   }
 
   /**
-   * Sends a pong only for the last ping, which the standard allows, and only while the server reads. Otherwise, a
-   * server that sends only pings could fill the memory with pongs.
+   * Sends a pong for the last ping only, as the standard allows, and only while the server reads. Without these limits,
+   * a server that sends only pings could fill the memory with pongs.
    */
   private pong(): void {
     const { pinged } = this;
@@ -237,7 +237,7 @@ export class WebSocketStream implements FrameObserver {
 
   private giveUp(error: unknown): void {
     if (this.state === 'left') {
-      // The last messages may still be on their way.
+      // The connection is not destroyed, as the last messages may not have been transmitted yet.
       this.state = 'over';
       this.socket.end();
       return;
@@ -251,7 +251,7 @@ export class WebSocketStream implements FrameObserver {
 
   private end(error: unknown): void {
     this.state = 'over';
-    // Without a subscriber this has no effect.
+    // Without a subscriber, the call has no effect.
     this.observer.error(error);
   }
 

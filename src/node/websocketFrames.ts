@@ -12,8 +12,8 @@ import { randomFillSync } from 'node:crypto';
  *
  * The class `WebSocket` of `ws` differs from this code in three points that the watches depend on. If a token was
  * offered as a subprotocol, it rejects a server that accepts no subprotocol. It does not report the parts of a long
- * message, so that a slow connection would seem dead. After a close frame of the server it reports the end only when
- * the connection is closed.
+ * message, so a slow connection would seem dead. After a close frame of the server, it reports the end only when the
+ * connection is closed.
  */
 
 /** The types of WebSocket frames, as they are in the first byte of a frame (RFC 6455, 5.2). */
@@ -24,7 +24,7 @@ export const CODE = { protocolError: 1002, none: 1005, unclean: 1006, invalidTex
 
 /**
  * The error for bytes that are not a valid frame, or not a frame that a client accepts. `code` is sent to the server as
- * the reason.
+ * the reason for the end of the WebSocket.
  */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
@@ -47,8 +47,8 @@ const LENGTH_64 = 127;
 const SHORT = 125;
 
 /**
- * Random bytes for masks, each used once. Many bytes are drawn together, as a separate draw for each frame would cost
- * several times more than the rest of a short frame.
+ * Random bytes for masks, each used once. Many bytes are generated together, as generating them for each frame would
+ * cost several times more than the rest of a short frame.
  */
 const masks = Buffer.alloc(MASK_BYTES * 1_024);
 let usedMasks = masks.length;
@@ -121,7 +121,7 @@ class ChunkBuffer {
   }
 }
 
-/** Reads the frames of a server, until its close frame. The chunks may be cut anywhere. */
+/** Reads the frames of a server, until its close frame. A chunk may begin and end anywhere within a frame. */
 export class FrameReader {
   /** The part of an incomplete frame that has arrived. */
   private readonly begun = new ChunkBuffer();
@@ -162,8 +162,8 @@ export class FrameReader {
   }
 
   /**
-   * Returns the index at which the frame ends that begins at `at`. If its length is not known yet, returns the end of
-   * the bytes that contain the length.
+   * Returns the index of the end of the frame that begins at `at`. If the length of this frame is not known yet,
+   * returns the end of the bytes that contain the length.
    */
   private endOf(bytes: Buffer, at: number): number {
     const known = bytes.length - at;
@@ -174,7 +174,7 @@ export class FrameReader {
   }
 
   /**
-   * Returns the length of a payload when the head of its frame has arrived. So an invalid frame is rejected before its
+   * Returns the length of a payload, and checks the head of its frame. So an invalid frame is rejected before its
    * payload arrives.
    */
   private payloadBytes(bytes: Buffer, at: number): number {

@@ -69,8 +69,8 @@ export interface ClientOptions {
   readonly connectTimeoutMs?: number;
   /**
    * The timeout of a call with all its retries, in milliseconds: 10 000 by default; `Infinity` for no limit. It is
-   * counted from the time at which the call is first sent. The wait before that has the same limit. A call waits longer
-   * for a connection while the endpoint completes other calls.
+   * counted from the time at which the call is first sent. The time before that, in which the call waits to be sent,
+   * has the same limit. However, a call waits longer for a connection as long as the endpoint completes other calls.
    */
   readonly requestTimeoutMs?: number;
   /**
@@ -80,16 +80,16 @@ export interface ClientOptions {
   readonly maxPendingCalls?: number;
   /**
    * The timeout of `close()` for releasing leases, locks and the like, in milliseconds: 10 000 by default; `Infinity`
-   * for no limit. `close()` gives up earlier if no release is confirmed for a fifth of that time, or for 2 s if that is
-   * longer.
+   * for no limit. `close()` stops waiting earlier if no release is confirmed for a fifth of that time, or for 2 s if
+   * that is longer.
    */
   readonly closeTimeoutMs?: number;
   /**
-   * How long an attempt may receive no data before the call is also sent to the next endpoint, in milliseconds. The
-   * default is 800; `Infinity` means no limit. It applies to reads, and to writes that have not been sent. It is halved
-   * from the second attempt on, and multiplied by four whenever all endpoints have timed out. If there is no other
-   * endpoint, the same one is used on a new connection. A network may have dropped the old connection without closing
-   * it. The client uses the first response that arrives.
+   * The time without data after which a call is also sent to the next endpoint, in milliseconds. The default is 800;
+   * `Infinity` means no limit. It applies to reads, and to writes that have not been sent. The time is halved from the
+   * second attempt on, and multiplied by four whenever all endpoints have timed out. If there is no other endpoint, the
+   * call is sent to the same one on a new connection. The reason is that a network may have dropped the old connection
+   * without closing it. The client uses the first response that arrives.
    */
   readonly attemptTimeoutMs?: number;
   /**
@@ -116,7 +116,7 @@ export interface ClientOptions {
    * longer respond do not count. They are replaced, and are closed when their calls have ended.
    */
   readonly maxConnections?: number;
-  /** How long an idle connection is kept open, in milliseconds: 30 000 by default. */
+  /** The time for which an idle connection is kept open, in milliseconds: 30 000 by default. */
   readonly keepAliveMs?: number;
   /**
    * The maximum length of a response, or of a message of a stream, in bytes of JSON: 128 MiB by default. The option can
@@ -125,9 +125,9 @@ export interface ClientOptions {
    */
   readonly maxResponseBytes?: number;
   /**
-   * Headers of every request, except to an endpoint that `discovery` has not confirmed yet. `authorization`,
-   * `content-type`, `content-length`, `host` and similar headers are reserved, as rxetcd sets them. `accept-encoding`
-   * and other headers that change the form of a response are rejected.
+   * Headers of every request, except of requests to an endpoint that `discovery` has not confirmed yet.
+   * `authorization`, `content-type`, `content-length`, `host` and similar headers are reserved, as rxetcd sets them.
+   * `accept-encoding` and other headers that change the form of a response are rejected.
    */
   readonly headers?: Readonly<Record<string, string>>;
   /** The header `user-agent` of requests: `rxetcd` by default. */
@@ -163,7 +163,7 @@ export interface OptionLimits {
   readonly noHttp2?: string;
   /** The URL of the page, by which relative endpoints are resolved; undefined if there is no page. */
   readonly baseUrl?: string;
-  /** Checks the option `tls`; undefined if it is invalid. */
+  /** Checks the option `tls`; undefined if the platform does not support the option. */
   readonly checkTls?: (tls: TlsSettings, endpoints: readonly string[]) => TlsSettings;
   /** Adds advice to the error for an invalid option. */
   readonly adviceOn?: (error: unknown) => unknown;

@@ -37,7 +37,7 @@ export const TIMEOUT: OptionKind = {
 };
 
 /**
- * Tells whether a path is like `/v3`, without a slash at its end. The segments `.` and `..` are not allowed, as they
+ * Returns whether a path is like `/v3`, without a slash at its end. The segments `.` and `..` are not allowed, as they
  * would change the path.
  */
 export const isPath = (path: string): boolean => /^(\/(?!\.+(\/|$))[A-Za-z0-9._~-]+)+$/.test(path);
@@ -118,7 +118,7 @@ export function checkDiscovery(given: DiscoveryOption): { readonly intervalMs: n
 const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':'));
 
 /**
- * Tells whether an endpoint is text or a URL. It compares the name of the type, as `instanceof` would reject a URL of
+ * Returns whether an endpoint is text or a URL. It compares the name of the type, as `instanceof` would reject a URL of
  * another realm.
  */
 const isAddress = (given: unknown): given is string | URL => typeof given === 'string' || typeName(given) === 'URL';
@@ -249,14 +249,14 @@ export interface StreamOptions {
    */
   readonly transport?: 'auto' | StreamTransport;
   /**
-   * How long a stream may receive no data before a heartbeat is sent: 12 000 by default. While the client calls the
-   * endpoint or holds leases it is at most 2 500. When a call to the endpoint fails or is late, a heartbeat is sent at
-   * once.
+   * The time without data after which a heartbeat is sent on a stream: 12 000 by default. While the client calls the
+   * endpoint or holds leases, this time is at most 2 500. When a call to the endpoint fails or is late, a heartbeat is
+   * sent at once.
    */
   readonly heartbeatMs?: number;
   /**
-   * The timeout of a response on a stream, such as to a heartbeat or a new watch: 2 000 by default. The stream is then
-   * replaced. The timeout for opening a stream is half of this time.
+   * The timeout of a response on a stream, such as the response to a heartbeat or to a new watch: 2 000 by default.
+   * After a timeout the stream is replaced. The timeout for opening a stream is half of this time.
    */
   readonly responseTimeoutMs?: number;
   /**
@@ -269,16 +269,16 @@ export interface StreamOptions {
   /** The largest part of a pause, from 0 to 1, by which it is shortened at random: 0.5 by default. */
   readonly jitter?: number;
   /**
-   * The maximum number of consecutive failures to open a stream after the first one: any number by default. Failed
+   * The maximum number of consecutive failures to open a stream after the first failure: no limit by default. Failed
    * reads for the start of a watch count as well. After one more failure, the watches error with `RetriesExhausted`. So
    * does everything that depends on watches, such as `live` or the wait for a lock. Attempts are counted for all
    * watches of the client together, until a server has responded. Leases are not affected: their deadline limits them.
    */
   readonly maxRetries?: number;
   /**
-   * How long a watch continues after its last subscriber has left, so that a new subscriber can share it: 1 000 by
-   * default. The stream of a client stays open for the same time after its last watch. It can then be reused, for
-   * example by the next wait for a lock.
+   * The time for which a watch continues after its last subscriber has unsubscribed, so that a new subscriber can share
+   * it: 1 000 by default. The stream of a client stays open for the same time after its last watch has ended. So it can
+   * be reused, for example by the next wait for a lock.
    */
   readonly lingerMs?: number;
 }

@@ -22,8 +22,8 @@ interface Keys {
 }
 
 /**
- * The prefix of a namespace's keys. It is added to the keys of requests, and removed from those of responses. The
- * prefix is stored as bytes, as a key need not be text.
+ * The prefix of a namespace's keys. It is added to the keys of requests, and removed from the keys of responses. The
+ * prefix is stored as bytes, because a key need not be text.
  */
 export class Prefix {
   private readonly bytes: Uint8Array;
@@ -32,12 +32,13 @@ export class Prefix {
   /**
    * Creates a prefix.
    *
-   * @throws EtcdError `InvalidArgument` for an invalid key, and for an empty prefix, which would be the whole store
+   * @throws EtcdError `InvalidArgument` if the prefix is not a valid key, or if it is empty, because the namespace
+   * would then be the whole store
    */
   constructor(prefix: BytesLike) {
     if (!isBytesLike(prefix) || prefix.length === 0)
       throw invalidArgument('prefix of a namespace', `${BYTES.what} that is not empty`, isBytesLike(prefix) ? '' : prefix);
-    // The bytes are copied, as the caller may change them. The `slice` of a `Buffer` would share its memory.
+    // The bytes are copied, because the caller may change them. The `slice` of a `Buffer` would share its memory.
     this.bytes = new Uint8Array(toBytes(prefix));
     this.end = prefixEnd(this.bytes);
   }
@@ -69,7 +70,7 @@ export class Prefix {
       : { ...whole, rangeEnd: isToTheEnd(rangeEnd) ? this.end : this.before(rangeEnd) };
   };
 
-  /** Tells whether a key is in the namespace. */
+  /** Returns whether a key is in the namespace. */
   begins(key: Uint8Array): boolean {
     return this.bytes.every((byte, index) => key[index] === byte);
   }
@@ -150,7 +151,7 @@ type LeaderOut = AnswerOf<typeof electionRpcs.campaign>['leader'];
 const asItIs = <T>(value: T): T => value;
 
 /**
- * Creates the rules of a namespace, one for each RPC. An RPC without a rule is not allowed, as it could use keys
+ * Creates the rules of a namespace, one for each RPC. An RPC without a rule is not allowed, because it could use keys
  * outside of the namespace.
  */
 export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A> | undefined {
@@ -182,7 +183,7 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
     // The lease may also have keys outside of the namespace, which are not returned.
     keys: answer.keys.filter((key) => prefix.begins(key)).map((key) => prefix.after(key)),
   }));
-  // The following RPCs concern the whole store. Leases have no keys in their requests, and all namespaces share one
+  // The following RPCs concern the whole store, because requests for leases have no keys, and all namespaces share one
   // history.
   for (const rpc of [leaseRpcs.grant, leaseRpcs.revoke, leaseRpcs.keepAlive, leaseRpcs.leases, kvRpcs.compact] as const)
     rules.set(rpc, { request: asItIs, answer: asItIs });

@@ -40,8 +40,8 @@ export interface Held<T> {
  * await firstValueFrom(etcd.kv.txn({ compare: [held.value.guard], success: [put('jobs/last', 'done')] }));
  * ```
  *
- * The lock or lease counts as lost when the Observable errors or completes. So do not use `onLost: 'reacquire'` here,
- * as a loss is then reported as a value.
+ * The lock or lease counts as lost when the Observable errors or completes. Do not use `onLost: 'reacquire'` here,
+ * because the Observable then reports a loss as a value.
  */
 export function hold<T>(source: Observable<T>, options: HoldOptions = {}): Promise<Held<T>> {
   return new Promise((resolve, reject) => {
@@ -98,7 +98,7 @@ class Holding<T> implements Held<T> {
     this.aborting.abort(error);
   }
 
-  /** The controller of the signal. It is created on first use, as the signal of most locks is never read. */
+  /** The controller of the signal. It is created on first use, because the signal of most locks is never read. */
   private get aborting(): AbortController {
     return (this.controller ??= new AbortController());
   }

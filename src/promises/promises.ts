@@ -22,7 +22,7 @@ interface LocksOnly {
  */
 export function addPromises<A extends LocksOnly>(api: A): A & { readonly promises: Promises<A> } {
   let promises: Promises<A> | undefined;
-  // The property is not enumerable, as the code of a client spreads the members of its namespace.
+  // The property is not enumerable, because the code of a client spreads the members of its namespace.
   return Object.defineProperty(api, 'promises', { get: () => (promises ??= promisesOf(api, undefined)) }) as A & {
     readonly promises: Promises<A>;
   };
@@ -43,7 +43,7 @@ function promisesOf<A extends LocksOnly>(api: A, signal: AbortSignal | undefined
 interface ViewContext {
   /** The signal that ends all calls. */
   readonly signal: AbortSignal | undefined;
-  /** The members that only the outermost view has, and not the client. */
+  /** The members that only the outermost view has. The client does not have them. */
   readonly extras?: Methods;
 }
 
@@ -95,13 +95,13 @@ function converted(result: unknown, path: string, context: ViewContext): unknown
   return hasMethods(result) ? viewOf(result, path, context) : result;
 }
 
-/** Tells whether a value has methods or streams. An election has them, for example. */
+/** Returns whether a value has methods or streams, as an election has. */
 const hasMethods = (value: unknown): value is object =>
   isObject(value) && Object.values(value).some((member) => typeof member === 'function' || isObservable(member));
 
 function holdView(source: Observable<unknown>, { signal }: ViewContext): Promise<Held<unknown>> {
-  // The value may have methods, as a leadership or the lease of an event has. The signal ends only the wait, and not
-  // these methods.
+  // The value may have methods, like a leadership or the lease of an event. The signal ends only the wait for the
+  // value, and not calls of these methods.
   const view = (value: unknown): unknown => (isObject(value) ? viewOf(value, 'held', { signal: undefined }) : value);
   return hold(source.pipe(map(view)), signal === undefined ? {} : { signal });
 }

@@ -26,16 +26,20 @@ export type Promises<A> = PromisedMembers<A, ''> & PromisesExtras<A>;
 
 /** The options of `promises.withLock`: those of a lock, and a signal. */
 export interface WithLockPromiseOptions extends Omit<LockOptions, 'onLost'> {
-  /** Ends the wait for the lock with `Aborted`. While the work runs, this signal aborts the signal of the work. */
+  /**
+   * A signal that ends the wait for the lock with `Aborted`. While the work runs, this signal aborts the signal of the
+   * work.
+   */
   readonly signal?: AbortSignal;
 }
 
 /** The methods that only {@link Promises} has. */
 export interface PromisesExtras<A> {
   /**
-   * Returns the same methods. When the signal aborts, all their calls and streams end with the error `Aborted`. The
-   * error `Aborted` does not show whether a write was carried out. If the write itself has the option `signal`, the
-   * error is `AmbiguousWrite` when the outcome is unknown. Locks and leases that are held are not released.
+   * Returns the same methods with a signal. When the signal aborts, all calls and streams of these methods end with the
+   * error `Aborted`. The error `Aborted` does not show whether a write was carried out. If the write itself has the
+   * option `signal`, the error is `AmbiguousWrite` when the outcome is unknown. Locks and leases that are held are not
+   * released.
    *
    * ```ts
    * const within = etcd.promises.withSignal(AbortSignal.timeout(5_000));
@@ -45,8 +49,8 @@ export interface PromisesExtras<A> {
   withSignal(signal: AbortSignal): Promises<A>;
   /**
    * Acquires a lock, runs the work, and releases the lock. Resolves with the result of the work when the server has
-   * confirmed the release. When the lock is lost, it rejects with `LockLost`, and the `signal` of the work aborts. If
-   * the work fails, it rejects with that error, after the release.
+   * confirmed the release. When the lock is lost, the Promise rejects with `LockLost`, and the `signal` of the work
+   * aborts. If the work fails, the Promise rejects with the error of the work, after the release.
    *
    * ```ts
    * await etcd.promises.withLock('jobs', async ({ guard }) => {
@@ -54,7 +58,7 @@ export interface PromisesExtras<A> {
    * }, { ttl: 15 });
    * ```
    *
-   * If the release fails, this is not an error, as the lease of the lock expires by itself.
+   * A failed release is not an error, because the lease of the lock expires by itself.
    */
   withLock<R>(
     name: string,

@@ -137,7 +137,7 @@ export function authService(caller: Caller): AuthService {
 }
 
 /**
- * Revokes a permission. etcd 3.3 reads the range as plain text, and not as base64 as its API description says. So it
+ * Revokes a permission. etcd 3.3 reads the range as plain text, although its API description requires base64. So it
  * rejects base64 with `PermissionNotGranted`, and the request is sent again with plain text. A range that is not text
  * cannot be sent in this form.
  */
@@ -163,7 +163,7 @@ function revokeAsText(
 /** Runs a call whose request contains a password, and keeps the password out of its errors. */
 function inConfidence<A>(user: object, call: Observable<A>): Observable<A> {
   return defer(() => {
-    // A program in JavaScript can pass any value. The call then rejects it.
+    // A program in JavaScript can pass any value here. The call itself rejects an invalid value.
     const given: readonly unknown[] = Object.values(Object(user) as object);
     const kept = given.map((secret) => keepSecret(typeof secret === 'string' ? secret : ''));
     return call.pipe(finalize(() => kept.forEach((end) => end())));

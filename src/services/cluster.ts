@@ -12,8 +12,8 @@ import { CALL, type Caller, type CallOptions } from '../transport/call.js';
  */
 export interface ClusterService {
   /**
-   * Adds a member that its peers reach at these URLs (`Cluster.MemberAdd`). Start it next, with the cluster state
-   * `existing`. Errors: `PeerURLExist`, `MemberBadURLs`, `Unhealthy`, `TooManyLearners`.
+   * Adds a member, which its peers reach at these URLs (`Cluster.MemberAdd`). Start the member next, with the cluster
+   * state `existing`. Errors: `PeerURLExist`, `MemberBadURLs`, `Unhealthy`, `TooManyLearners`.
    *
    * @param options.isLearner adds the member as a learner, which has no vote until {@link ClusterService.memberPromote}
    * (etcd 3.4 and newer)

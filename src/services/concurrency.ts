@@ -14,10 +14,10 @@ import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 export interface LockService {
   /**
    * Acquires a lock (`Lock.Lock`). The call waits without a limit unless `timeoutMs` is set. Unsubscribing while the
-   * call waits leaves the queue.
+   * call waits removes the waiter from the queue.
    *
-   * @param options.lease the lease of the lock, whose end releases it; `LeaseNotFound` if it does not exist. By default
-   * the server grants a lease of 60 s, which is not refreshed
+   * @param options.lease the lease of the lock; its end releases the lock. Errors with `LeaseNotFound` if the lease
+   * does not exist. By default the server grants a lease of 60 s, which is not refreshed
    */
   lock(name: BytesLike, options?: { readonly lease?: LeaseId } & CallOptions): Observable<LockResponse>;
   /** Releases a lock by its key (`Lock.Unlock`). */
@@ -44,8 +44,8 @@ export interface ElectionService {
    * Waits to be elected (`Election.Campaign`), without a limit unless `timeoutMs` is set. Unsubscribing while the call
    * waits ends the candidacy.
    *
-   * @param options.lease the lease of the leadership; `LeaseNotFound` if it does not exist. By default the server
-   * grants a lease of 60 s, which is not refreshed
+   * @param options.lease the lease of the leadership. Errors with `LeaseNotFound` if the lease does not exist. By
+   * default the server grants a lease of 60 s, which is not refreshed
    */
   campaign(name: BytesLike, value: BytesLike, options?: { readonly lease?: LeaseId } & CallOptions): Observable<CampaignResponse>;
   /**
@@ -55,7 +55,10 @@ export interface ElectionService {
   proclaim(leader: LeaderKey, value: BytesLike, options?: CallOptions): Observable<HeaderResponse>;
   /** Reads the current leader (`Election.Leader`). Errors with `ElectionNoLeader` if there is no leader. */
   leader(name: BytesLike, options?: CallOptions): Observable<LeaderResponse>;
-  /** Emits the current leader and each later leader (`Election.Observe`), until the server ends the stream. */
+  /**
+   * Emits the current leader, and then each later leader or proclaimed value (`Election.Observe`), until the server
+   * ends the stream.
+   */
   observe(name: BytesLike, options?: CallOptions): Observable<LeaderResponse>;
   /** Resigns the leadership (`Election.Resign`). */
   resign(leader: LeaderKey, options?: CallOptions): Observable<HeaderResponse>;

@@ -34,8 +34,8 @@ export interface CompactionResponse {
 }
 
 /**
- * etcd's KV service. Every method returns a cold Observable. All methods except `pages` send one call and emit one
- * value for each subscription.
+ * etcd's KV service. Every method returns a cold Observable. All methods except `pages` emit one value for each
+ * subscription. `pages` and `entries` send one request for each page.
  */
 export interface KvService {
   /**
@@ -47,7 +47,7 @@ export interface KvService {
    */
   get(key: BytesLike, options?: ReadOptions & ReadCallOptions): Observable<KeyValue | undefined>;
 
-  /** Tells whether a key exists (`KV.Range`, without its value). */
+  /** Emits whether a key exists (`KV.Range`, without its value). */
   exists(key: BytesLike, options?: ReadOptions & ReadCallOptions): Observable<boolean>;
 
   /** Counts the keys of a range (`KV.Range`, without the keys themselves). */
@@ -96,9 +96,9 @@ export interface KvService {
   delete(range: Range, options?: DeleteOptions & CallOptions): Observable<DeleteRangeResponse>;
 
   /**
-   * Runs the operations of `success` if all compares hold, otherwise those of `failure`, at one revision (`KV.Txn`). A
-   * txn has at most 128 operations. It is sent at most once, unless it only reads. The type of each result follows from
-   * its operation.
+   * Runs the operations of `success` if all compares are true, otherwise those of `failure`, at one revision
+   * (`KV.Txn`). By default, etcd accepts at most 128 operations in a txn. The txn is sent at most once, unless it only
+   * reads. The type of each result follows from its operation.
    *
    * ```ts
    * etcd.kv
@@ -114,7 +114,7 @@ export interface KvService {
   /**
    * Discards the history before a revision (`KV.Compact`), at most once. With `physical` the server responds only after
    * it has freed the space. Errors with `Compacted` if that revision is compacted already, and with `FutureRev` if the
-   * store has not reached it.
+   * store has not reached that revision yet.
    */
   compact(revision: number, options?: { readonly physical?: boolean } & CallOptions): Observable<CompactionResponse>;
 }
@@ -220,10 +220,10 @@ const RANGE: OptionKinds<RangeOptions & ReadCallOptions> = { ...READ_CALL, ...RA
 const PUT: OptionKinds<PutOptions & CallOptions> = { ...CALL, ...PUT_OPTIONS };
 const DELETE: OptionKinds<DeleteOptions & CallOptions> = { ...CALL, ...DELETE_OPTIONS };
 
-/** The options of a get that has none. */
+/** The options of a get or put to which no options were passed. */
 const NONE: CallOptions = Object.freeze({});
 
-/** Tells whether a get with these options may be sent together with others. */
+/** Returns whether a get with these options may be sent together with others. */
 function isPlain(options: ReadOptions & ReadCallOptions): boolean {
   if (options === NONE) return true;
   // Options that are not an object have no properties to check. The call itself rejects them.

@@ -19,8 +19,10 @@ export interface LeaseService {
    * Grants a lease (`Lease.LeaseGrant`), at most once. The lease expires unless it is refreshed, and its keys are then
    * deleted.
    *
-   * @param ttl in whole seconds; the server raises a TTL below its minimum. `LeaseTTLTooLarge` above 9 000 000 000
-   * @param options.id the id of the lease; `LeaseExist` if it is taken. By default the server chooses one
+   * @param ttl in whole seconds; errors with `LeaseTTLTooLarge` above 9 000 000 000. The server raises a TTL below its
+   * minimum
+   * @param options.id the id of the lease. Errors with `LeaseExist` if the id is taken. By default the server chooses
+   * an id
    */
   grant(ttl: number, options?: { readonly id?: LeaseId } & CallOptions): Observable<LeaseGrantResponse>;
 
@@ -46,7 +48,7 @@ export interface LeaseService {
   keepAliveOnce(id: LeaseId, options?: CallOptions): Observable<LeaseKeepAliveResponse>;
 }
 
-/** The Lease service, with a parameter that leases need which are refreshed automatically. */
+/** The Lease service, with an additional parameter for leases that are refreshed automatically. */
 export interface LeaseRpcs extends LeaseService {
   /** @param onSent called when the request is sent. The server starts to count the TTL later */
   grant(ttl: number, options?: { readonly id?: LeaseId } & CallOptions, onSent?: () => void): Observable<LeaseGrantResponse>;

@@ -31,7 +31,10 @@ export interface AlarmFilter {
   readonly memberId?: MemberId;
 }
 
-/** `alarm` is required, as etcd would select all alarms without it. The codec checks the id. */
+/**
+ * The options of `alarmActivate`. `alarm` is required, as etcd would select all alarms without it. The codec checks
+ * `memberId`.
+ */
 const ALARM: OptionKinds<Alarm> = { alarm: required(oneOf('NOSPACE', 'CORRUPT')), memberId: ANYTHING };
 const ALARM_KIND = oneOf(...AlarmTypes);
 const DEACTIVATE: OptionKinds<AlarmFilter> = { alarm: required(ALARM_KIND), memberId: ANYTHING };
@@ -39,8 +42,8 @@ const ALARMS: OptionKinds<AlarmFilter & CallOptions> = { ...CALL, alarm: ALARM_K
 
 /**
  * etcd's Maintenance service. Every method returns a cold Observable: one subscription, one call. Calls that concern a
- * single member (`status`, `defragment`, `hash`, `hashKv`, `snapshot`) go to the endpoint in the option `endpoint`, or
- * to the next endpoint in turn.
+ * single member (`status`, `defragment`, `hash`, `hashKv`, `snapshot`) are sent to the endpoint in the option
+ * `endpoint`, or to the next endpoint in turn.
  */
 export interface MaintenanceService {
   /**
@@ -69,7 +72,7 @@ export interface MaintenanceService {
   /** Reads the version, the sizes, the leader and the position in the log of a member (`Maintenance.Status`). */
   status(options?: CallOptions): Observable<StatusResponse>;
   /**
-   * Returns the free space of a member's database to its disk (`Maintenance.Defragment`). By default the call has no
+   * Frees the disk space that a member's database no longer uses (`Maintenance.Defragment`). By default the call has no
    * deadline. The member responds to no other requests during the call.
    */
   defragment(options?: CallOptions): Observable<HeaderResponse>;

@@ -17,8 +17,8 @@ import { mapInOrder, outcomeOf } from '../util/rx.js';
 /** The options of `call`, for an RPC for which rxetcd has no method. */
 export interface RawCallOptions<A> extends CallOptions {
   /**
-   * Checks and encodes the body. `rxetcd/swagger` provides such an encoder as `request` of each path. If it throws, the
-   * call errors with that error, and nothing is sent. Without this option the body is sent unchanged.
+   * Checks and encodes the body. `rxetcd/swagger` provides such an encoder as `request` of each path. If the encoder
+   * throws, the call errors with that error, and nothing is sent. Without this option the body is sent unchanged.
    */
   readonly request?: Encoder<never, Json>;
   /**
@@ -35,9 +35,9 @@ export interface RawCallOptions<A> extends CallOptions {
   /** Whether the RPC responds with a stream, in which each line is a `{ result }`. */
   readonly streaming?: boolean;
   /**
-   * Emits the response as it arrived: its status, headers and body. For a stream, each object is emitted complete, as
-   * `{ result }`. If the server rejects the call, it errors as without `raw`. The error has `status` and
-   * `serverMessage`. `raw` cannot be combined with `codec`.
+   * Whether the response is emitted as it arrived: its status, headers and body. For a stream, each object is emitted
+   * complete, as `{ result }`. If the server rejects the call, the call errors as it does without `raw`. The error has
+   * `status` and `serverMessage`. `raw` cannot be combined with `codec`.
    */
   readonly raw?: boolean;
 }
@@ -96,8 +96,8 @@ const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = {
 };
 
 /**
- * Returns properties of an RPC that affect a call: its limits, and whether it needs a token. They are known if rxetcd
- * has a method for the RPC.
+ * Returns properties of an RPC that affect a call: its limits, and whether it needs a token. These properties are known
+ * only if rxetcd has a method for the RPC.
  */
 function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounded' | 'anonymous'> {
   const tables = [authRpcs, electionRpcs, leaseRpcs, lockRpcs, maintenanceRpcs];

@@ -61,7 +61,7 @@ function checksIn({ response, version }: PlainAnswer, where: ErrorDetails): Heal
 }
 
 /**
- * Returns a response, unless the server lacks the path because its port is not for clients.
+ * Returns a response. If the server does not have the path, its port is not for clients, and the function throws.
  *
  * @throws EtcdError that names the port to use
  */

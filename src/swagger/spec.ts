@@ -135,7 +135,7 @@ function pathOf(path: string, place: string, operation: Operation, { resolver, c
   const at = `${place}.responses.200.schema`;
   if (response?.schema === undefined) throw invalidDocument(at, 'expected a schema, received nothing');
   const schema = streams[response.schema.$ref?.slice(STREAM_REF.length) ?? ''] ?? response.schema;
-  // Some gateways describe the messages of a stream as `{ result, error }`, and others describe only the result.
+  // Some documents describe the messages of a stream as `{ result, error }`, and others describe only the result.
   const result = schema.properties?.['result'];
   const requestType = message(given, `${place}.parameters.${body}.schema`);
   const responseType = result === undefined ? message(schema, at) : message(result, `${at}.properties.result`);

@@ -50,7 +50,10 @@ const SwaggerDocument = t.type(
 );
 export type SwaggerDocument = t.TypeOf<typeof SwaggerDocument>;
 
-/** Creates the error of an invalid document, which names the place: `definitions.mvccpbKeyValue.properties.key`. */
+/**
+ * Creates the error of an invalid document. The error names the place, such as
+ * `definitions.mvccpbKeyValue.properties.key`.
+ */
 export const invalidDocument = (place: string, problem: string): EtcdError =>
   new EtcdError('InvalidArgument', `swagger document, ${place}: ${problem}`);
 
@@ -134,7 +137,8 @@ export class TypeResolver {
   /**
    * Resolves a schema that is not a reference.
    *
-   * @param definition the name of the schema, if it is a definition. It is registered before its fields are resolved
+   * @param definition the name of the schema, if it is a definition. The type is registered before its fields are
+   * resolved, so that they can refer to it
    */
   private inline(schema: Schema, name: string, place: string, definition?: string): SwaggerType {
     const known = <T extends SwaggerType>(type: T): T => {
@@ -163,7 +167,7 @@ export class TypeResolver {
   }
 }
 
-/** Tells whether a definition is protobuf's `Any`. The fields of `Any` depend on the type that the message names. */
+/** Returns whether a definition is protobuf's `Any`. The fields of `Any` depend on the type that the message names. */
 const isAny = (definition: string): boolean => definition.endsWith('protobufAny');
 
 /** Returns text of a document in quotes, for an error. The text is cut after 100 characters. */
@@ -190,8 +194,9 @@ function scalar({ type, format }: Schema, place: string): SwaggerScalar {
 }
 
 /**
- * A value in etcd's JSON format. A 64-bit integer is decimal text, as a `number` cannot hold all such integers. In a
- * request it may also be a `number` or `bigint`. Bytes are a `Uint8Array`; text in a request is sent as UTF-8.
+ * A value in etcd's JSON format. A 64-bit integer is decimal text, because a `number` cannot represent all such
+ * integers. In a request it may also be a `number` or `bigint`. Bytes are a `Uint8Array`. In a request they may also be
+ * text, which is sent as UTF-8.
  */
 export type SwaggerValue = string | number | bigint | boolean | null | undefined | Uint8Array | readonly SwaggerValue[] | SwaggerObject;
 
@@ -227,8 +232,8 @@ export class Codecs {
   }
 
   /**
-   * Creates the codec of a field. A missing message is undefined. The codec of a message is created on first use, as a
-   * message may contain itself.
+   * Creates the codec of a field. A missing message is undefined. The codec of a message is created on first use,
+   * because a message may contain itself.
    */
   private field(type: SwaggerType): AnyType {
     return type.is === 'message' ? lazy(type.name, () => this.ofMessage(type)) : this.of(type);

@@ -14,8 +14,8 @@ export interface KeyValueFields {
   /** The number of changes since the key was created; 1 by default. */
   readonly version?: number;
   /**
-   * The revision at which the key was created. If the version is 1, the default is that of the last change; otherwise
-   * it is 1.
+   * The revision at which the key was created. The default is `modRevision` if the version is 1, and 1 for any other
+   * version.
    */
   readonly createRevision?: number;
   readonly lease?: LeaseId;
@@ -23,7 +23,7 @@ export interface KeyValueFields {
 
 /** The fields of a put event. */
 export interface PutEventFields extends KeyValueFields {
-  /** The key before the change. By default it has the same name. */
+  /** The key-value before the change. Its key is by default the key of the event. */
   readonly prevKv?: KeyValue | Partial<KeyValueFields>;
 }
 
@@ -32,7 +32,7 @@ export interface DeleteEventFields {
   readonly key: BytesLike;
   /** The revision of the deletion; 1 by default. */
   readonly modRevision?: number;
-  /** The key before the deletion. By default it has the same name. */
+  /** The key-value before the deletion. Its key is by default the key of the event. */
   readonly prevKv?: KeyValue | Partial<KeyValueFields>;
 }
 
@@ -77,7 +77,8 @@ export function deleteEvent({ key, modRevision = 1, prevKv }: DeleteEventFields)
 /**
  * Creates the batch of all events of one revision.
  *
- * @throws EtcdError `InvalidArgument` if the events have different revisions, as a batch never does
+ * @throws EtcdError `InvalidArgument` if the events have different revisions, because all events of a batch have one
+ * revision
  */
 export function batch(...events: readonly [WatchEvent, ...WatchEvent[]]): EventsBatch {
   const [{ revision }] = events;

@@ -66,9 +66,9 @@ export interface TestEtcd {
 
 /**
  * Creates an etcd in memory, and a client for it. It uses only the time of RxJS, so it works in `TestScheduler.run`,
- * with fake timers, and on the real clock. If you use `TestScheduler.run`, call this function within it, as the
- * function also corrects the timers of the run. Without that, two timers of the same frame may end a run of RxJS 7 with
- * "Expected a due immediate or interval".
+ * with fake timers, and on the real clock. If you use `TestScheduler.run`, call this function within the run, because
+ * the function also corrects the timers of the run. Without this correction, two timers of the same frame may end a run
+ * of RxJS 7 with "Expected a due immediate or interval".
  *
  * @throws InvalidOptionError that names the option
  *

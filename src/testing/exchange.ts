@@ -23,7 +23,7 @@ export interface ExchangeOptions<A> {
   readonly open: (member: Member, context: CallContext, observer: CallObserver<A>) => ServerCall;
 }
 
-/** Receives the events of an exchange. After an error or the end there are no more events. */
+/** Receives the events of an exchange. No method is called after `error` or `complete`. */
 export interface ExchangeObserver<A> {
   /** Called before the first request is sent. */
   sent?: (() => void) | undefined;
@@ -72,7 +72,7 @@ export class Exchange<A> implements CallObserver<A> {
     this.network.toServer(member.requests, () => this.arrive(member, call, message, fault));
   }
 
-  /** Ends the requests. Responses still arrive after that. */
+  /** Ends the stream of requests. Responses still arrive afterwards. */
   end(): void {
     const { member } = this;
     if (member !== undefined) this.network.toServer(member.requests, () => this.call?.end());
@@ -84,7 +84,7 @@ export class Exchange<A> implements CallObserver<A> {
     if (this.finish('closed') && member !== undefined) this.network.toServer(member.requests, () => this.cancel());
   }
 
-  /** Closes the connection, as the client is closed. */
+  /** Closes the connection because the client is closed. The exchange fails with `ClientClosed`. */
   abort(): void {
     if (this.state !== 'open') return;
     this.unsubscribe();

@@ -146,7 +146,7 @@ export class MemoryWire implements Wire {
   }
 }
 
-/** Returns a raw response as a gateway would send it. The response of such an RPC is already JSON. */
+/** Returns a raw response as a gateway would send it. The response of a raw RPC is already JSON. */
 const rawResponse = (answer: unknown): RawResponse => ({
   status: 200,
   headers: { 'content-type': 'application/json' },
@@ -179,6 +179,6 @@ function answerTo({ store }: Network, path: string, isIsolated: boolean): StoreR
 
 /** The response to a GET request at the path of an RPC. It shows a client the generation of the gateway. */
 const NOT_A_POST: StoreResponse = { status: 405, body: '{"code":12,"message":"Method Not Allowed"}' };
-/** The paths of the checks that need a quorum, and fail on an isolated member. */
+/** Matches the paths of the checks that need a quorum, and therefore fail on an isolated member. */
 const READS_A_QUORUM = /^\/(health|readyz)\b/;
 const NO_LEADER: StoreResponse = { status: 503, body: '{"health":"false","reason":"RAFT NO LEADER"}' };

@@ -13,21 +13,24 @@ import { maintenanceRpcs } from '../codec/maintenance.js';
 import { OpenWatches } from './openWatches.js';
 import type { CallContext, CallObserver, EtcdStore, ServerCall } from './store/index.js';
 
-/** A request that has arrived at a server: that of a call, a message of a stream, or a plain GET. */
+/** A request that has arrived at a server: the request of a call, a message of a stream, or a plain GET. */
 export interface RecordedCall {
   /** The RPC, by its name in etcd, such as `KV.Put`. For a plain request it is a name such as `GET /version`. */
   readonly rpc: string;
-  /** The endpoint that received it. */
+  /** The endpoint that received the request. */
   readonly endpoint: string;
   /** The request as the client created it. The names of its fields are in camelCase. */
   readonly request: unknown;
-  /** The time of its arrival by RxJS's clock, in milliseconds. In `TestScheduler.run` this is the frame. */
+  /**
+   * The time at which the client sent the request, by RxJS's clock, in milliseconds. In `TestScheduler.run` the time is
+   * the frame.
+   */
   readonly at: number;
 }
 
 /**
- * Selects calls. It is the name of an RPC, as in {@link RecordedCall}, or a function that returns true for the calls.
- * By default all calls match.
+ * A selection of calls: the name of an RPC, as in {@link RecordedCall}, or a function that returns true for the
+ * selected calls. By default all calls match, except plain GETs.
  */
 export type CallMatch = string | ((call: RecordedCall) => boolean);
 
@@ -38,7 +41,7 @@ export type Fault =
   /** The call is not carried out, and fails. */
   | { readonly type: 'fail'; readonly reason: Reason };
 
-/** An exchange or a request, which ends when its connection breaks. */
+/** An exchange, or a connection to the gateway. It ends when the connections to its member break. */
 interface Connected {
   cut(): void;
 }
@@ -68,7 +71,7 @@ class Lane {
 export class Member {
   /** Called when the member starts or stops accepting connections. */
   onAccepts: (accepts: boolean) => void = () => undefined;
-  /** Whether the member cannot reach the others. It has no leader then. */
+  /** Whether the member cannot reach the others. An isolated member has no leader. */
   isIsolated = false;
   readonly requests = new Lane();
   readonly responses = new Lane();
@@ -109,7 +112,10 @@ export class Member {
  * latency, and applies the faults that a test has requested.
  */
 export class Network {
-  /** The members by their endpoints. A test may add other endpoints for a member, which have separate faults. */
+  /**
+   * The members, with one entry for each endpoint. A test may add further endpoints of a member. Each entry has
+   * separate faults.
+   */
   readonly members: Member[];
   readonly calls: RecordedCall[] = [];
   readonly watches = new OpenWatches();
@@ -144,7 +150,8 @@ export class Network {
    */
   soon(run: () => void): void {
     const isFirst = this.waiting.push(run) === 1;
-    // A turn that was scheduled with fake timers never comes if these were replaced by real timers.
+    // A turn that was scheduled with fake timers never comes if real timers have replaced them. So each function
+    // schedules a turn, except in virtual time.
     if (isFirst || !isTimeVirtual()) atEndOfTurn(this.drain);
   }
 
@@ -161,8 +168,8 @@ export class Network {
   }
 
   /**
-   * Runs an operation of the store. Before it, leases that have expired are ended. After it, a timer is set for the
-   * next lease.
+   * Runs an operation of the store. Before the operation, expired leases are ended. After the operation, a timer is set
+   * for the next lease that expires.
    */
   serve<T>(run: () => T): T {
     if (this.expiry !== undefined && asyncScheduler.now() >= this.expiry.at) this.store.expire();
@@ -182,7 +189,8 @@ export class Network {
   /**
    * Adds a fault.
    *
-   * @throws EtcdError `InvalidArgument` if a match is not the name of an RPC, as no call would match
+   * @throws EtcdError `InvalidArgument` if the match is a text, but not the name of an RPC, because no call would match
+   * it
    */
   addFault(match: CallMatch | undefined, fault: Fault): void {
     if (typeof match === 'string' && !RPC_NAMES.has(match) && !PLAIN_NAME.test(match)) {

@@ -6,7 +6,7 @@ import type { CallObserver, ServerCall } from './store/index.js';
 export interface OpenWatch {
   /** The key, or the first key of the range. */
   readonly key: string;
-  /** The first key after the range, in the form that etcd has; undefined for one key. */
+  /** The end of the range in etcd's form, which is the first key after the range; undefined for one key. */
   readonly rangeEnd: string | undefined;
   /** The start revision in the request; undefined if the watch began with the next change. */
   readonly startRevision: number | undefined;
@@ -23,7 +23,7 @@ export class OpenWatches {
     return [...this.streams].flatMap((watches) => [...watches.values()]);
   }
 
-  /** Opens a stream, and follows it. */
+  /** Opens a stream, and records its watches. */
   follow<A>(open: (observer: CallObserver<A>) => ServerCall, observer: CallObserver<A>, endpoint: string): ServerCall {
     const requested: OpenWatch[] = [];
     const watches = new Map<unknown, OpenWatch>();
@@ -58,7 +58,7 @@ export class OpenWatches {
   }
 }
 
-/** Reads a request for a watch, in etcd's JSON format. */
+/** Returns the watch that a request in etcd's JSON format creates; undefined for any other request. */
 function watchIn(request: unknown, endpoint: string): OpenWatch | undefined {
   const create = isRecord(request) ? request['create_request'] : undefined;
   if (!isRecord(create)) return undefined;
@@ -71,7 +71,10 @@ function watchIn(request: unknown, endpoint: string): OpenWatch | undefined {
   };
 }
 
-/** Reads a response on a stream. The responses to create requests arrive in the order of these requests. */
+/**
+ * Updates the open watches of a stream after a response. The responses to create requests arrive in the order of these
+ * requests.
+ */
 function noteAnswer(answer: unknown, requested: OpenWatch[], watches: Map<unknown, OpenWatch>): void {
   if (!isRecord(answer)) return;
   const { watchId, created, canceled } = answer;

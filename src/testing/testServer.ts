@@ -37,9 +37,9 @@ export interface TestLease {
 export type Direction = 'requests' | 'responses';
 
 /**
- * An etcd in memory that a test controls. It reads and writes synchronously, as another client would, and can cause
+ * An etcd in memory that a test controls. It reads and writes like another client, but synchronously, and can cause
  * faults. A method with the parameter `endpoint` concerns the member at that endpoint. Without the argument it concerns
- * all members.
+ * all members, unless its description names another default.
  */
 export class TestServer {
   private readonly clients: Client[] = [];
@@ -57,7 +57,7 @@ export class TestServer {
     return this.network.store.revision;
   }
 
-  /** All requests that have arrived, the oldest first. Set its length to 0 to empty the list. */
+  /** All requests that have arrived, the oldest first. To empty the list, set its length to 0. */
   get calls(): RecordedCall[] {
     return this.network.calls;
   }
@@ -100,7 +100,7 @@ export class TestServer {
     return this.call(kvRpcs.put, { key, value, ...options });
   }
 
-  /** Reads a key; undefined if it does not exist. */
+  /** Reads a key. Returns undefined if the key does not exist. */
   get(key: BytesLike): KeyValue | undefined {
     return this.range(key).kvs[0];
   }
@@ -121,7 +121,7 @@ export class TestServer {
     return resultOf(this.call(kvRpcs.txn, request));
   }
 
-  /** Discards the history before a revision, by default the current one. */
+  /** Discards the history before a revision, by default before the current revision. */
   compact(revision = this.revision): void {
     this.call(kvRpcs.compact, { revision });
   }
@@ -140,7 +140,10 @@ export class TestServer {
     this.network.store.expireTokens();
   }
 
-  /** Sends a progress notification to the watches that have requested them. A real etcd does so every ten minutes. */
+  /**
+   * Sends progress notifications to the watches that have requested them, as a real etcd does every ten minutes. A
+   * watch that has received events since the previous call gets no notification.
+   */
   notifyProgress(): void {
     this.network.store.notifyProgress();
   }
@@ -159,7 +162,7 @@ export class TestServer {
     this.network.serve(() => this.network.store.restart(options));
   }
 
-  /** Breaks the connections to a member. The member accepts new connections. */
+  /** Breaks the connections to a member. The member still accepts new connections. */
   breakConnections(endpoint?: string): void {
     for (const member of this.membersAt(endpoint)) member.cut();
   }
@@ -194,8 +197,8 @@ export class TestServer {
   }
 
   /**
-   * Cuts a member off from the others, until {@link TestServer.heal}. Clients can still reach the member, but requests
-   * that need a leader fail, and its watches receive nothing. If it was the leader, the next member becomes the leader.
+   * Isolates a member from the others, until {@link TestServer.heal}. Clients can still reach the member, but requests
+   * that need a quorum fail, and its watches receive nothing. If it was the leader, the next member becomes the leader.
    */
   isolate(endpoint: string): void {
     for (const member of this.membersAt(endpoint)) {
@@ -214,10 +217,10 @@ export class TestServer {
   }
 
   /**
-   * Carries out the next call that matches, and breaks its connection before the response is sent. A client then does
-   * not know the outcome of a write, and gets `AmbiguousWrite`.
+   * Carries out the next call that matches, and breaks its connection before the response is sent. If the call is a
+   * write, its outcome is unknown to the client, so the call fails with `AmbiguousWrite`.
    *
-   * @throws EtcdError `InvalidArgument` if no RPC has the name of the match
+   * @throws EtcdError `InvalidArgument` if the match is a name that no RPC has
    */
   dropAnswer(match?: CallMatch): void {
     this.network.addFault(match, { type: 'drop' });
@@ -227,7 +230,7 @@ export class TestServer {
    * Fails the next call that matches, without carrying it out. With `Unreachable` its connection is refused, and with
    * `ConnectionLost` its connection breaks. With any other reason the server rejects the call.
    *
-   * @throws EtcdError `InvalidArgument` if no RPC has the name of the match
+   * @throws EtcdError `InvalidArgument` if the match is a name that no RPC has
    */
   fail(match: CallMatch, reason: Reason): void {
     this.network.addFault(match, { type: 'fail', reason });

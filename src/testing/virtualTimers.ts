@@ -10,10 +10,10 @@ const repaired = new WeakSet<Timers>();
 
 /**
  * Corrects the timers within `TestScheduler.run`. The scheduler has an action for each timer. But at each action, the
- * `TestScheduler` of RxJS 7 runs the oldest due timer, which need not be the timer of that action. If this timer
- * cancels another one of the same frame, an action is left without a timer. RxJS then throws "Expected a due immediate
- * or interval". With the correction, each timer runs at its own action. After the run, RxJS itself removes these
- * timers.
+ * `TestScheduler` of RxJS 7 runs the oldest due timer, which need not be the timer of that action. If the timer that
+ * runs cancels another timer of the same frame, an action remains without a timer. RxJS then throws "Expected a due
+ * immediate or interval". With the correction, each timer runs at its own action. After the run, RxJS itself removes
+ * these timers.
  */
 export function repairTimers(): void {
   const { delegate: timers } = intervalProvider;
@@ -32,7 +32,7 @@ export function repairTimers(): void {
  */
 function timersOf(scheduler: VirtualTimeScheduler, earlier: Timers): Timers {
   const actions = new Map<unknown, Subscription>();
-  // The handles of RxJS's own timers are positive, so these are negative.
+  // The handles of RxJS's own timers are positive, so the handles of these timers are negative.
   let last = 0;
   return {
     setInterval: (handler, duration = 0) => {

@@ -17,9 +17,9 @@ export interface CallOptions {
    * limit. The default is the client's `requestTimeoutMs`, or no limit for an RPC that may take long (the lock service,
    * a snapshot). A read fails with `DeadlineExceeded`, a write that was sent with `AmbiguousWrite`.
    *
-   * Before it is sent, a call may wait for a token, for the version of the server, or for a free connection. This time
-   * does not count, but it has the same limit: a call that was not sent fails with `DeadlineExceeded`. While all
-   * connections are in use, a call waits longer if the endpoint completes other calls.
+   * Before it is sent, a call may wait for a token, for the version of the server, or for a free connection. This
+   * waiting time does not count, but it has the same limit: if the call was not sent by then, it fails with
+   * `DeadlineExceeded`. While all connections are in use, a call waits longer if the endpoint completes other calls.
    */
   readonly timeoutMs?: number;
   /** A signal that aborts the call, which then fails with `Aborted`. Unsubscribing aborts it without an error. */
@@ -93,28 +93,28 @@ export interface Caller {
 }
 
 /**
- * A channel to a server, for a bidirectional stream. The user of the channel reports the outcome of the stream, which
- * improves the next choice of a transport.
+ * A channel to a server, for a bidirectional stream. The user of the channel reports the outcome of the stream, because
+ * the next choice of a transport depends on it.
  */
 export interface Channel<In = never, A = unknown> {
   readonly transport: StreamTransport;
   readonly endpoint: string;
   readonly version: ServerVersion | undefined;
   /**
-   * Errors when the endpoint is removed from the client, or when its connections turn out to be dead. The stream errors
-   * in the same cases.
+   * Errors when the endpoint is removed from the client, or when its connections turn out to be dead. The stream itself
+   * errors only when the endpoint is removed.
    */
   readonly removed: Observable<never>;
   /** Decides how often the stream is checked. */
   readonly activity: Activity;
   /**
-   * Returns the stream. It is undefined if the transport is `chunked`: each request is then a separate
+   * Returns the stream. This function is undefined if the transport is `chunked`: each request is then a separate
    * {@link Caller.stream}.
    */
   readonly duplex: ((onLateOpen?: LateOpen<In>) => Observable<DuplexEvent<In, A>>) | undefined;
   /**
-   * Emits once the generation of the server's gateway, which its version does not show: 1 or 2. Emits undefined if the
-   * response is not from a gateway. The request is a plain GET without a deadline.
+   * Emits once: the generation of the server's gateway, 1 or 2. The version of the server does not show this
+   * generation. Emits undefined if the response is not from a gateway. The request is a plain GET without a deadline.
    */
   readonly gateway?: Observable<1 | 2 | undefined>;
   /** Records that the server has responded. */
@@ -233,7 +233,8 @@ export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kin
  */
 export function requestWith<In, A>(rpc: Rpc<In, A>, { headers, requireLeader }: CallOptions): Rpc<In, A> {
   if (headers === undefined && requireLeader !== true) return rpc;
-  // The headers are set even if they are empty, as a browser has to know that the caller passed an option.
+  // The headers are set even if they are empty, so that the transport of a browser detects that the caller passed an
+  // option.
   const own = headers === undefined ? {} : checkedHeaders(rpc.name, headers);
   return { ...rpc, headers: own, ...(requireLeader === true && { needsLeader: true }) };
 }
@@ -264,8 +265,8 @@ export function resolveTimeout({ timeoutMs }: CallOptions, fallback: number): nu
 }
 
 /**
- * Holds the token of a call, if the cluster requires a token. Two credentials with the same token are different
- * objects, which shows whether the token was requested again.
+ * Holds the token of a call, if the cluster requires a token. Each request for a token creates a new object, even if
+ * the token is the same. So a comparison of objects shows whether the token was requested again.
  */
 export class Credential {
   // The field is private at run time as well. An attempt holds its credential, and no log may show a token.
@@ -299,7 +300,7 @@ export function trySend<T>(send: Send<T>, route: Route, recover: Recover<T>): Ob
   }
 }
 
-/** Records the newest revision of the store that a client has seen in the headers of its responses. */
+/** Records the newest revision of the store that the responses to a client have had in their headers. */
 export class Revisions {
   private seen = 0;
 
@@ -336,7 +337,7 @@ export function reportsOf(call: Call, endpoint: Endpoint, isUse: boolean, onFirs
   return {
     onSent: () => {
       call.sent = true;
-      // The time that the call waits for a connection does not count as time without a response.
+      // The time for which the call waits for a connection does not count as time without a response.
       call.lastActivity = monotonicNow();
       if (call.firstSentAt === undefined) {
         call.firstSentAt = call.lastActivity;

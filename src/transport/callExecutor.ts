@@ -15,15 +15,18 @@ import type { AttemptRunner, HedgedAttempts } from './hedging.js';
 
 const ANONYMOUS = new Credential();
 /**
- * The decisions that `maxAttempts` limits. A new token and the version of the server are not limited: each is requested
- * only once.
+ * The decisions that `maxAttempts` limits. The attempts with a new token and after a new version request are not
+ * limited, as a call makes at most one of each.
  */
 const REPEATS: ReadonlySet<unknown> = new Set(['retry', 'retryOtherEndpoint', 'retryNewerMember', 'retryByPolicy']);
-/** The pauses before attempts. The first pause is between 25 and 75 ms. Each further pause is twice as long. */
+/**
+ * The pauses before attempts. The pause after the first attempt is between 50 and 150 ms. The pause doubles with each
+ * further attempt.
+ */
 const PAUSES = { initialMs: 75, maxMs: Infinity, jitter: 2 / 3 };
 const MAX_DOUBLINGS = 6;
 /**
- * The number of doublings of the pause after a change of leader. It limits the pause to 400 ms, before jitter, as an
+ * The number of doublings of the pause after a change of leader. It limits the pause to between 200 and 600 ms, as an
  * election takes only a short time.
  */
 const FEW_DOUBLINGS = 3;
@@ -61,8 +64,8 @@ export class CallExecutor implements AttemptRunner {
   }
 
   /**
-   * Makes the next attempt of a call. The endpoint is picked at once, so this must be called on subscription, not
-   * before.
+   * Makes the next attempt of a call. The endpoint is picked at once, so this method must be called on subscription,
+   * not before.
    */
   run<T>(call: Call, send: Send<T>): Observable<T> {
     const pinned = call.options.endpoint;
@@ -70,8 +73,8 @@ export class CallExecutor implements AttemptRunner {
   }
 
   /**
-   * Picks an endpoint at which the call is not waiting for a response, if there is one. Otherwise any endpoint may be
-   * used again.
+   * Picks an endpoint at which the call is not waiting for a response, if there is one. If there is none, any endpoint
+   * may be used again.
    */
   private pickEndpoint(call: Call): Endpoint {
     const endpoint = this.endpoints.pick(call.waitingAt);
@@ -107,11 +110,11 @@ export class CallExecutor implements AttemptRunner {
     return this.prepare(endpoint, credential, call).pipe(
       map((route) => {
         const fellSilent = !isSetAside && endpoint.isSetAside && call.options.endpoint === undefined;
-        // If the endpoint was set aside while this call was prepared, this does not count as an attempt.
+        // If the endpoint was set aside while this call was prepared, the preparation does not count as an attempt.
         if (fellSilent) call.attempts -= 1;
         return this.endpoints.has(endpoint) && !fellSilent ? this.begin(route, call, send) : this.run(call, send);
       }),
-      // This handles only a failed preparation. The failure of a request that was sent is handled elsewhere.
+      // This operator handles only a failed preparation. `begin` handles the failure of a request that was sent.
       catchError((failure: unknown) => of(this.recover(failedBefore(call.name, failure), endpoint, undefined, call, send))),
       switchAll(),
     );
@@ -125,7 +128,8 @@ export class CallExecutor implements AttemptRunner {
   }
 
   /**
-   * Returns whether a failed call only ran out of time or attempts. Such a call may be made again if calls are retried.
+   * Returns whether a call failed only because its time or its attempts ran out. Such a call may be made again if calls
+   * are retried.
    */
   isWorthRetrying(failure: EtcdError): boolean {
     return this.ranOut.has(failure) || (failure.reason === 'DeadlineExceeded' && this.repeatable);
@@ -168,8 +172,8 @@ export class CallExecutor implements AttemptRunner {
     const found = call.authenticated && isMissingToken(error, shown) ? 'reauthenticate' : retryAction(error, safety, sent);
     const renewable = this.recordFailure(found, error, endpoint, shown);
     if (found === 'fail' && error.reason !== 'DeadlineExceeded' && !call.unbounded) endpoint.servedAt = monotonicNow();
-    // A batch may be rejected because of one of its calls. Each call is then sent separately. So the policy is
-    // asked about each call, and not about the batch. A retry of one call then does not delay the others.
+    // A batch may be rejected because of one of its calls. Each call is then sent separately. So the policy decides
+    // about each call, and not about the batch. A retry of one call does not delay the others.
     const policy = call.batched && found === 'fail' ? undefined : this.policy;
     let decision: ReturnType<typeof decideRetry>;
     try {
@@ -196,8 +200,8 @@ export class CallExecutor implements AttemptRunner {
         return fail();
       case 'retry':
         if (this.hasAttemptsLeft(call, this.usualAttempts) || this.mayBeElecting(call, error)) {
-          // The attempt goes to the same member. A member that still follows the former leader would forward the
-          // request to that leader, and get no response.
+          // The attempt goes to the same member. Another member may still follow the former leader. Such a member would
+          // forward the request to that leader, and get no response.
           if (error.reason === 'ProposalDropped') return this.afterPause(call, again, FEW_DOUBLINGS);
           return this.retryOnce(error, call, next);
         }
@@ -220,13 +224,14 @@ export class CallExecutor implements AttemptRunner {
       case 'reprobeVersion':
         if (call.rediscovered) return fail();
         call.rediscovered = true;
-        // The attempt goes to the same endpoint, as the server of the next one may have been upgraded as well.
+        // The attempt goes to the same endpoint, because the server of the next one may have been upgraded as well. The
+        // stored version of that server would then be wrong, too.
         return again();
     }
   }
 
   /**
-   * Records a failure for its endpoint and its token, whatever the outcome of the call is.
+   * Records a failure for the endpoint and the token of the attempt, whatever the outcome of the call is.
    *
    * @returns whether another token can be requested
    */
@@ -265,7 +270,7 @@ export class CallExecutor implements AttemptRunner {
 
   /**
    * Makes the next attempt. There is usually no pause here, as an endpoint that failed has its own pause. An endpoint
-   * that reported a change of leader has no such pause.
+   * that reported a change of leader has no such pause, so this method makes one.
    */
   private retryOnce<T>({ reason }: EtcdError, call: Call, next: () => Observable<T>): Observable<T> {
     return reason === 'LeaderChanged' ? this.retryWithBackoff(call, next, FEW_DOUBLINGS) : next();

@@ -64,7 +64,7 @@ export interface CallerSettings {
 export interface ClosableCaller extends Caller {
   /** Returns the addresses of the endpoints in use. */
   endpoints(): readonly string[];
-  /** Discovers the members of the cluster now, and emits the addresses of the endpoints that are in use afterwards. */
+  /** Discovers the members of the cluster now. Then emits the addresses of the endpoints that are in use. */
   sync(): Observable<readonly string[]>;
   /** Replaces the endpoints. Calls in progress at removed endpoints finish there; streams move to other endpoints. */
   setEndpoints(origins: readonly string[]): void;
@@ -76,8 +76,8 @@ export interface ClosableCaller extends Caller {
 export const discoveryModule = new LazyModule(() => import('./endpoints/memberDiscovery.js'));
 
 /**
- * Creates the caller of a client over one wire. The caller sends each call to an endpoint, in the form for the version
- * of its server, and with the client's token. It retries the call if a retry is safe.
+ * Creates the caller of a client over one wire. The caller sends each call to an endpoint, in the form that the version
+ * of its server requires, and with the client's token. It retries the call if a retry is safe.
  */
 export function createCaller(
   wire: Wire,
@@ -129,8 +129,8 @@ export function createCaller(
     // again.
     search$.subscribe({ next: (loaded) => loaded.whenDue(endpoints), error: () => undefined });
   };
-  // A member without a leader sends no response. All calls would wait for a token until this attempt times out, so the
-  // request is hedged.
+  // A member without a leader sends no response. If the request for a token went to such a member, all calls would wait
+  // until this attempt times out. So the request is hedged.
   const asked = <T>(run: () => Observable<T>): Observable<T> =>
     endpoints.size > 1 && settings.retry !== NO_RETRIES ? hedged(run, settings.attemptTimeoutMs / 2) : run();
   const tokens = new TokenProvider(settings.auth, {
@@ -256,8 +256,7 @@ export function createCaller(
   }
 
   /**
-   * Requests the version without TLS, to find out whether a server without TLS responds. The request contains no
-   * secret.
+   * Requests the version without TLS, to check whether a server without TLS responds. The request contains no secret.
    */
   function withoutTls({ origin }: Endpoint): Observable<unknown> {
     const plain = origin.replace(/^https:/, 'http:');

@@ -33,7 +33,7 @@ export class CallDeadlines {
    */
   withDeadline<T>(begin: () => Beginning<T>): Observable<T> {
     return new Observable((subscriber) => {
-      // Operators such as `expand` subscribe to a call even if their subscriber has left.
+      // Operators such as `expand` subscribe to a call even if their subscriber has unsubscribed.
       if (subscriber.closed) return;
       const { call, timeoutMs, run } = begin();
       const { signal } = call.options;
@@ -68,16 +68,16 @@ export class CallDeadlines {
 
   /** Returns the error of a call that ends before its response. */
   ended(call: Call, reason: 'DeadlineExceeded' | 'Aborted', problem: string): EtcdError {
-    // If the call was not sent, it may be waiting for a token. The failed request for the token is then the cause.
+    // If the call was not sent, it may be waiting for a token. The last failed request for the token is then the cause.
     const cause = call.authenticated && !call.sent ? this.trouble() : undefined;
     return toCallerError(call, new EtcdError(reason, problem, { ...whereOf(call), cause }));
   }
 }
 
 /**
- * Ends a call at its deadline. A call that is sent has its whole timeout: the time that it waited for a connection
- * before does not count. The call may wait as long as the endpoint serves other calls. The wait ends less than two
- * timeouts after the last served call.
+ * Ends a call at its deadline. A call that is sent has its whole timeout, because the time for which it waited for a
+ * connection does not count. A call may wait for a connection as long as the endpoint serves other calls. The wait ends
+ * less than two timeouts after the last served call.
  */
 class LimitedCall extends Deadline implements Unsubscribable {
   private setAt: number;

@@ -7,18 +7,18 @@ import type { Endpoint } from './endpoints/endpoint.js';
 import type { ServerInfo } from './endpoints/version.js';
 
 /**
- * The factor by which the timeout grows each time that no endpoint has responded. The endpoints may be slow, and not
+ * The factor by which the timeout grows each time that no endpoint has responded. The endpoints may be slow rather than
  * dead.
  */
 const TIMEOUT_FACTOR = 4;
 /**
- * The factor for the timeout of an attempt at another endpoint, after an endpoint did not respond. It is short, as a
- * request to a further endpoint costs little.
+ * The factor for the timeout of an attempt at another endpoint, after an endpoint did not respond. This timeout is
+ * short, as a request to a further endpoint costs little.
  */
 const HEDGE_FACTOR = 0.5;
 /**
- * The factor for the timeout of a long response. A second attempt would only double the work of a server that is still
- * preparing the response.
+ * The factor for the timeout of a long response. The timeout is longer, because a second attempt would only double the
+ * work of a server that is still preparing the response.
  */
 const LONGER = 4;
 /** The maximum timeout of a health check, in milliseconds. */
@@ -69,12 +69,13 @@ export class HedgedAttempts {
    * - A stream, or a write that was not sent yet, is cancelled before its next attempt.
    * - A write that was sent is not repeated. It waits, and other calls go to other endpoints.
    *
-   * If there is no other endpoint, the next attempt uses the same one, on a new connection. A network may have dropped
-   * the old connection without closing it. The endpoint may only be slow, so this does not count as a failure of the
-   * endpoint.
+   * If there is no other endpoint, the next attempt uses the same endpoint, on a new connection. A network may have
+   * dropped the old connection without closing it. The endpoint may only be slow, so the missing response does not
+   * count as a failure of the endpoint.
    *
-   * While a call waits for a connection, the time counts only if the endpoint sends no data to other calls either.
-   * Otherwise the client itself may be busy. The attempts at an endpoint that sends no data all end together.
+   * While a call waits for a connection, the time counts only if the endpoint sends no data to other calls either. If
+   * the endpoint sends data to them, the client itself may be busy. If an endpoint sends no data, the limits of all its
+   * attempts end together.
    */
   withHedging<T>(runner: AttemptRunner, sending: Sending<T>): Observable<T> {
     const { call } = sending;
@@ -110,8 +111,8 @@ export class HedgedAttempts {
   }
 
   /**
-   * Requests the version of a server before any other request to it. Calls share this request. It continues if one of
-   * them stops waiting.
+   * Requests the version of a server before any other request to it. Calls share this request, which continues for the
+   * other calls if one call stops waiting.
    */
   probe(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
     const limitMs = this.limitAfter(call?.probeTimeouts ?? 0, true);
@@ -119,7 +120,7 @@ export class HedgedAttempts {
     const giveUp = (): Observable<never> => {
       if (call !== undefined) {
         call.probeTimeouts += 1;
-        // Only the version was requested, so this does not count as an attempt of the call.
+        // Only the version was requested, so the timeout does not count as an attempt of the call.
         call.attempts -= 1;
       }
       return throwError(() => timeoutError(false, limitMs, { rpc: 'GET /version', endpoint: endpoint.address }));
@@ -166,7 +167,8 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     const { subscriber, begunAt } = this;
     const { call, route, send } = this.sending;
     call.lastActivity = begunAt;
-    // If the next attempt starts early, this does not count as a failure of the endpoint, which had no time to respond.
+    // An early start of the next attempt does not count as a failure of the endpoint, as the endpoint had no time to
+    // respond.
     if (this.elsewhere) call.hedge = () => void (subscriber.closed || call.answered || this.hedgeWith(() => this.runNext()));
     this.wait(this.limitMs, begunAt);
     subscriber.add(this);
@@ -206,8 +208,8 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     const since = call.sent ? lastActivity : begunAt;
     const now = monotonicNow();
     const restMs = lastActivity + limitMs - now;
-    // While the call waits for a connection, other calls use the connections. The limit is set again in full, as the
-    // shared timeout has only full limits. For the remaining time, a separate timer would be needed.
+    // While the call waits for a connection, its limit is set again in full, as the shared timeout has only full
+    // limits. For the remaining time, a separate timer would be needed.
     if (restMs > 0 && !early) return this.wait(call.sent ? restMs : limitMs, now);
     endpoint.renewConnections(begunAt);
     endpoint.activity.suspect();
@@ -232,7 +234,7 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     const { call, route } = this.sending;
     this.hedged = true;
     this.unsubscribe();
-    // The attempt is cancelled, as the messages of two streams would be mixed.
+    // The attempt is cancelled, as the messages of two streams must not be mixed.
     this.answer?.unsubscribe();
     call.silentAttempts += 1;
     const { diagnostics } = this.limits;
@@ -265,8 +267,8 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
 }
 
 /**
- * Ignores the failure of an attempt, as the next attempt has begun. After a change of leader, the attempt after that
- * starts at once: the current one may be waiting at a member without a leader.
+ * Ignores the failure of an attempt, as the next attempt has begun. After a change of leader, a further attempt starts
+ * at once, because the current one may be waiting at a member without a leader.
  */
 function onLateFailure({ waitingAt, hedge }: Call, endpoint: Endpoint, failure: unknown): Observable<never> {
   waitingAt?.delete(endpoint);

@@ -37,8 +37,9 @@ export interface CallRetryOptions {
   readonly policy?: RetryPolicy;
   /**
    * The maximum number of attempts of a call, the first one included. The default is the number of endpoints plus one,
-   * and at least four. While a cluster elects a leader, the default is as many attempts as fit into five seconds.
-   * Attempts with a new token do not count, and neither do attempts without a response within `attemptTimeoutMs`.
+   * and at least four. While a cluster elects a leader, the default is as many attempts as fit into five seconds. An
+   * attempt with a new token is made even if the maximum is reached. Attempts that receive no data within
+   * `attemptTimeoutMs` do not count.
    */
   readonly maxAttempts?: number;
   /**
@@ -96,7 +97,7 @@ const isDecision = (decision: unknown): decision is RetryDecision => DECISIONS.h
  * - `fail`: the call fails with the error
  * - `retry`: another attempt on the next endpoint
  * - `retryOtherEndpoint`: another attempt on the next endpoint, with at most one attempt on each endpoint
- * - `retryNewerMember`: another attempt on the next endpoint; this endpoint works, but its data are too old for the
+ * - `retryNewerMember`: another attempt on the next endpoint; this endpoint works, but its data is too old for the
  *   request
  * - `reauthenticate`: another attempt with a new token
  * - `reprobeVersion`: another attempt after requesting the version of the server
@@ -134,17 +135,17 @@ const PROXY_REFUSED: Row = {
 const CLUSTER_REFUSED: Row = { read: 'fail', write: 'fail' };
 
 /**
- * The action for each reason. If a reason is missing here, the server has rejected the call, unless `BY_CODE` has its
- * code.
+ * The action for each reason. If neither this table has the reason nor `BY_CODE` has the code, the server has rejected
+ * the call.
  */
 const TABLE: Partial<Record<Reason, Row>> = {
   Unreachable: NOT_SENT,
   TlsFailed: NO_TLS,
-  // Another member may have newer data, or this member may have them a moment later.
+  // Another member may have newer data, or this member may receive newer data a moment later.
   StaleRead: { read: 'retryNewerMember', write: 'fail' },
   InvalidAuthToken: TOKEN_REFUSED,
   AuthOldRevision: TOKEN_REFUSED,
-  // The server responds like this to a call without a token. The client has credentials, so auth was enabled in the
+  // The server sends this error for a call without a token. If the client has credentials, auth was enabled in the
   // meantime.
   UserEmpty: TOKEN_REFUSED,
   UnsupportedServerVersion: {

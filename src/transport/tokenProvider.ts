@@ -46,8 +46,8 @@ export interface AuthDeps {
   /** Returns whether the token may be requested again after this failure. */
   readonly goesOn: (failure: EtcdError) => boolean;
   /**
-   * Errors when the client is closed, or if it is closed already. So no call waits for another request, or for a
-   * function that never returns a token.
+   * Errors when the client is closed, or if it is closed already. Because of this error, no call waits for another
+   * request, or for a function that never returns a token.
    */
   readonly closed: Observable<never>;
   readonly diagnostics?: Diagnostics;
@@ -56,12 +56,12 @@ export interface AuthDeps {
 /** The pause between two calls that request a token, in milliseconds. The attempts of a call have other pauses. */
 const PAUSE_MS = 100;
 
-/** The number of tokens and passwords that are kept out of errors: the current ones and those before. */
+/** The number of tokens and passwords that are kept out of errors: the current ones and the previous ones. */
 const MOST_KEPT = 4;
 
 /**
- * The maximum number of calls of the credentials function, if its earlier credentials worked. A server and a vault do
- * not change a password at the same moment.
+ * The maximum number of calls of the credentials function, if its earlier credentials worked. Several calls may be
+ * needed, as a server and a vault do not change a password at the same moment.
  */
 const MOST_ASKS = 6;
 const LONGEST_ASK_PAUSE_MS = 2_000;
@@ -72,8 +72,8 @@ const NOTHING = new Credential();
  * Holds the token of a client. The token is requested before the first call, and again when the server rejects it. All
  * waiting calls share one request.
  *
- * The request is repeated as long as any call waits. Each call has its own deadline. When one call ends, the request
- * continues for the other calls.
+ * After a failure, the request is repeated as long as any call waits. Each call has its own deadline. When one call
+ * ends, the request continues for the other calls.
  */
 export class TokenProvider {
   /** The current credential; undefined until it has been requested. After the first call it is usually known. */
@@ -253,7 +253,8 @@ function fetchToken(source: TokenSource): Observable<string> {
 /**
  * Returns whether a call was rejected because it had no token, although the error has another reason. If clients use
  * certificates and auth is enabled, the gateway passes on the call with the name in its own certificate as the user.
- * Such a user may not exist, or may lack the permission. This happens to a client that began before auth was enabled.
+ * Such a user may not exist, or may lack the permission. A client that began before auth was enabled receives such an
+ * error.
  */
 export function isMissingToken({ reason }: EtcdError, shown: Credential | undefined): boolean {
   return shown !== undefined && shown.token === undefined && (reason === 'PermissionDenied' || reason === 'UserNotFound');

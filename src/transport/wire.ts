@@ -30,11 +30,11 @@ export interface Destination {
   readonly unconfirmed?: boolean;
 }
 
-/** Receives the progress of a request. No function is called after the request has ended, or was unsubscribed from. */
+/** Receives the progress of a request. No function is called after the request has ended or was unsubscribed from. */
 export interface Progress {
   /**
-   * Called once, when the first byte is about to be sent. After a failure before that, it is certain that the server
-   * did nothing. After a later failure, it is unknown whether the server did anything.
+   * Called once, when the first byte is about to be sent. If the request fails before this call, it is certain that the
+   * server did nothing. If it fails later, it is unknown whether the server did anything.
    */
   readonly onSent?: (() => void) | undefined;
   /** Called whenever a part of the response arrives. */
@@ -78,8 +78,9 @@ export interface DuplexAttempt<In = never> extends Pick<Progress, 'onRevision'> 
 }
 
 /**
- * Called when a stream opens although its subscriber has left during the handshake. Sends the last requests, and the
- * stream is closed after them. Without this function, the handshake is aborted, and the server may keep the stream.
+ * Called when a stream opens although its subscriber has unsubscribed during the handshake. The function sends the last
+ * requests, and the stream is closed after them. Without this function, the handshake is aborted, and the server may
+ * keep the stream.
  */
 export type LateOpen<In> = (send: (request: In) => void) => void;
 
@@ -200,8 +201,8 @@ export const pageLeft = (where: ErrorDetails): EtcdError =>
 export const isPageLeft = (error: EtcdError): boolean => error.cause === PAGE_LEFT;
 
 /**
- * A wire that shares the connections of another wire, for a derived client. Closing it ends its own requests, and
- * leaves the connections open.
+ * A wire that shares the connections of another wire, for a derived client. Closing it ends its own requests, but keeps
+ * the connections open.
  */
 export class SharedWire implements Wire {
   /** Errors when the wire is closed. Later subscribers receive the error, too. */

@@ -1,6 +1,7 @@
 import { Observable, type Observer, Subscription, throwError, type Unsubscribable } from 'rxjs';
 
-// This replaces RxJS's Subject to save memory. Measured: a subscriber takes 144 bytes here, and 520 with a Subject.
+// The classes below replace RxJS's Subject, to save memory. Measured: a subscriber takes 144 bytes here, and 520 with a
+// Subject.
 
 /** A source to which an observer is attached, and from which it can be detached. */
 export interface Detachable<T> {

@@ -20,7 +20,8 @@ export function noteRelease(release: PendingRelease): void {
 
 /**
  * Runs a teardown now. Completes when the server has confirmed all releases that the teardown has begun. Errors if one
- * of them failed. A teardown runs synchronously through all operators, so all these releases are known when it returns.
+ * of these releases failed. A teardown runs synchronously through all operators, so all these releases are known when
+ * it returns.
  */
 export function tearDownAndRelease(teardown: () => void): Observable<never> {
   const outer = begun;
@@ -64,12 +65,12 @@ export function completeWhenReleased<T>(source: Observable<T>): Observable<T> {
       },
     };
     subscriber.add(subscription);
-    // A source that emits synchronously must be stopped before its subscription is known.
+    // A source that emits synchronously must stop on unsubscribe even before its subscription is known.
     const stopped = new Subject<void>();
     subscriber.add(() => stopped.next());
     const released = tearDownAndRelease(() => subscription.add(source.pipe(takeUntil(stopped)).subscribe(observer)));
     state.started = true;
-    // The source completed before its subscription was known. Its releases have already begun.
+    // The source completed before its subscription was known, so its releases have already begun.
     if (state.completed) whenDone(released);
   });
 }

@@ -23,8 +23,8 @@ import { EtcdError } from '../errors/index.js';
 
 /**
  * Shares one run of `make()` among all subscribers that wait at the same time, such as one authentication or one
- * version request. When the run has ended, the next subscriber starts a new run. If a subscriber leaves, the run
- * continues for the other subscribers. When the last subscriber leaves, the run is cancelled.
+ * version request. When the run has ended, the next subscriber starts a new run. If a subscriber unsubscribes, the run
+ * continues for the other subscribers. When the last subscriber unsubscribes, the run is cancelled.
  */
 export function shareUntilDone<T>(make: () => Observable<T>, onValue: (value: T) => void): Observable<T> {
   return defer(make).pipe(
@@ -34,8 +34,8 @@ export function shareUntilDone<T>(make: () => Observable<T>, onValue: (value: T)
 }
 
 /**
- * Subscribes to the next Observable, unless the subscriber has left while the user's code ran. In that case RxJS would
- * start the next Observable, and end it at once.
+ * Subscribes to the next Observable, unless the subscriber has unsubscribed while the user's code ran. In that case
+ * RxJS would start the next Observable, and end it at once.
  */
 export const unlessUnsubscribed = <T>(next: () => Observable<T>): Observable<T> =>
   new Observable((subscriber) => (subscriber.closed ? undefined : next().subscribe(subscriber)));
@@ -53,7 +53,10 @@ export function hedged<T>(run: () => Observable<T>, afterMs: number): Observable
 /** A value, or a Promise or an Observable of it. The last value of an Observable is used. */
 export type MaybeAsync<T> = T | PromiseLike<T> | Observable<T>;
 
-/** Calls a function of the user, and emits its result: a value, or that of a Promise or an Observable. */
+/**
+ * Calls a function of the user, and emits its result: a value, the value of a Promise, or the last value of an
+ * Observable.
+ */
 export function outcomeOf<T>(give: () => MaybeAsync<T>): Observable<T> {
   return defer(() => {
     const given = give();

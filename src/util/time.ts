@@ -1,7 +1,10 @@
 import { Queue } from './queue.js';
 import { asapScheduler, asyncScheduler, type MonoTypeOperatorFunction, retry, type Subscription, throwError, timer } from 'rxjs';
 
-/** Reads the monotonic clock. A variable costs no more than a direct call. */
+/**
+ * Reads the monotonic clock. {@link followRxjsTime} replaces this function; calling a variable costs no more than a
+ * direct call.
+ */
 // eslint-disable-next-line no-restricted-properties -- the only place that reads it
 let readMonotonic = (): number => performance.now();
 /** Reads the real wall clock. Unlike RxJS's clock, it is not replaced by TestScheduler. */
@@ -64,8 +67,8 @@ export function elapsedSince(then: Timestamp): number {
 }
 
 /**
- * The difference of the clocks that is normal, in milliseconds. One of them shows only whole milliseconds, and they are
- * read one after the other.
+ * The difference of the clocks that is normal, in milliseconds. One of the clocks shows only whole milliseconds, and
+ * the two clocks are read one after the other.
  */
 const JITTER_MS = 5;
 
@@ -83,7 +86,7 @@ export class Clock {
     const byWall = wall - this.origin.wall;
     const byMonotonic = monotonic - this.origin.monotonic;
     const total = this.passed + Math.max(byWall, byMonotonic);
-    // One clock was set, or stood still. The longer time is used, and both clocks are compared from now on.
+    // One clock was set, or stood still. The longer time is used, and both clocks are measured from this moment on.
     if (Math.abs(byWall - byMonotonic) > JITTER_MS) {
       this.origin = { wall, monotonic };
       this.passed = total;
@@ -112,8 +115,8 @@ export function scheduleTimeout(ms: number, giveUp: () => void): Subscription {
 }
 
 /**
- * The functions with which a host can end a turn of the event loop. Node has the first, a browser the second, and jsdom
- * none.
+ * The functions with which a host can end a turn of the event loop. Node has `setImmediate`, a browser has
+ * `MessageChannel`, and jsdom has neither.
  */
 const host = globalThis as { readonly setImmediate?: (run: () => void) => unknown; readonly MessageChannel?: unknown };
 
@@ -228,8 +231,8 @@ export class SharedTimeout {
       const now = monotonicNow();
       const due = this.takeDue(now);
       // The timer was set for a deadline that was cancelled meanwhile, so it is set for the oldest one that is left.
-      // This is done before any deadline expires: the end of a call may begin another call, which must find the timer.
-      // Otherwise it would set a second timer.
+      // The new timer is set before any deadline expires, as the end of a call may begin another call. The other call
+      // must find the timer, or it would set a second one.
       this.timer = this.first === undefined ? undefined : this.arm(this.first.dueAt - now);
       for (const entry of due) entry.expire(false);
     });
@@ -254,8 +257,8 @@ export class SharedTimeout {
   }
 
   /**
-   * Removes an entry, and its references to other entries. Otherwise an old entry that awaits garbage collection would
-   * keep all later entries alive.
+   * Removes an entry, and its references to other entries. With these references, an old entry that awaits garbage
+   * collection would keep all later entries alive.
    */
   private remove(entry: Deadline): void {
     const { before, after } = entry;
@@ -275,8 +278,8 @@ const WORKS_PER_TURN = 500;
 
 /**
  * Spreads work over turns of the event loop. Work that fits into the current turn runs at once. Other work follows in
- * later turns, in the order in which it was given. One event can concern all watches of a client. Without the spread,
- * it could block the event loop for seconds.
+ * later turns, in the order in which it was given. One event can concern all watches of a client, and could block the
+ * event loop for seconds if its work were not spread.
  */
 export class Pacer {
   private readonly waiting = new Queue<() => void>();

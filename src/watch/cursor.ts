@@ -9,14 +9,17 @@ import type { ResponseHeader } from '../model/responses.js';
 import { eventsBatch, progress as bookmark, type WatchBatch, type WatchEvent } from '../model/events.js';
 import { retryTransient, type StreamTimeouts } from './retryable.js';
 
-/** The parts of a server's message about a watch that its cursor uses. */
+/** The parts of a message about a watch that the cursor of the watch uses. */
 export interface WatchNotification {
   readonly events: readonly WatchEvent[];
-  /** More parts of the same response follow. */
+  /** Whether more parts of the same response follow. */
   readonly fragment: boolean;
   /** The revision of a progress notification: all events up to it have been sent. */
   readonly progress?: number;
-  /** Whether the user requested the progress notification, so that it is passed on even if it has nothing new. */
+  /**
+   * Whether the user requested the progress notification. Such a notification is passed on even if its revision is not
+   * new.
+   */
   readonly requested?: boolean;
   readonly header?: ResponseHeader;
 }
@@ -34,9 +37,9 @@ export function toNotification(
 }
 
 /**
- * Keeps the position of a watch: the revision after the last one that was delivered as a whole. Delivered events and
- * progress notifications move the position. The revision of a header never moves it, as the store may be far ahead of
- * the watch. The cursor drops events that arrive a second time after a resume.
+ * Keeps the position of a watch: the revision after the last revision that was delivered completely. Delivered events
+ * and progress notifications move the position. The revision of a header never moves it, as the store may be far ahead
+ * of the watch. The cursor drops events that arrive a second time after a resume.
  */
 export class Cursor {
   /** The events of the last revision, if the next part of a fragmented response may continue them. */
@@ -68,7 +71,7 @@ export class Cursor {
   }
 
   /**
-   * Whether the watch resumes right after a revision that exists in the store, and none of whose events has to be
+   * Whether the watch resumes right after a revision that exists in the store. No event of this revision has to be
    * reported.
    */
   get followsKnown(): boolean {
@@ -134,7 +137,10 @@ export interface WatchStart {
 /** Returns the start right after a revision that exists in the store. */
 export const after = (seen: number): WatchStart => ({ next: seen + 1, seen });
 
-/** The start of a watch, which has to be found. Until then the client's own writes are recorded for the watch. */
+/**
+ * The start of a watch, while it is unknown. Until the start is found, the client's own writes are recorded for the
+ * watch.
+ */
 export interface PendingStart {
   /** Finds the start of the watch. */
   find(): Observable<WatchStart>;
@@ -158,7 +164,7 @@ export interface KnownChange {
 /** Reads a key as it was at a revision. */
 export type ReadAt = (key: Uint8Array, revision: number) => Observable<KeyValue | undefined>;
 
-/** Represents an unknown cluster. A proxy or a test may omit the header that has the id. */
+/** The id of an unknown cluster. A proxy or a test may omit the header that has the id. */
 export const UNKNOWN_CLUSTER = '0' as ClusterId;
 
 /**
@@ -175,7 +181,7 @@ export function assertSameCluster(before: ClusterSnapshot, now: ClusterSnapshot,
   if (before.clusterId !== now.clusterId && ![before.clusterId, now.clusterId].includes(UNKNOWN_CLUSTER))
     throw lost('ClusterIDMismatch', `the cluster id changed from ${before.clusterId} to ${now.clusterId}`);
   if (now.revision === 0 || now.revision >= before.revision) return of(undefined);
-  // A single member may lag behind; a linearizable read of the cluster does not.
+  // A single member may lag behind, but a linearizable read returns the newest revision of the cluster.
   return newest.pipe(
     map((latest) => {
       if (latest < before.revision)
@@ -186,9 +192,9 @@ export function assertSameCluster(before: ClusterSnapshot, now: ClusterSnapshot,
 
 /**
  * Checks that a store has had a change, by a read of the key at the revision of the change. Errors with `FutureRev` if
- * the key was different at that revision. The store was then wiped or restored, and its revisions are higher now than
- * those that the watch had seen. The read is retried while its failure may be temporary. Emits if the store had the
- * change. Also emits if that cannot be decided, because the revision is compacted or the read is rejected.
+ * the key was different at that revision. In that case, the store was wiped or restored, and its revisions are now
+ * higher than those that the watch had seen. The read is retried while its failure may be temporary. Emits if the store
+ * had the change. Also emits if that cannot be decided, because the revision is compacted or the read is rejected.
  */
 export function assertHasChange({ key64, revision, deleted }: KnownChange, readAt: ReadAt, timeouts: StreamTimeouts): Observable<unknown> {
   // A deleted key still existed at the revision before its deletion.

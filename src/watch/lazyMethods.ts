@@ -20,7 +20,7 @@ import type { heldCaches } from './cache/heldCaches.js';
 export const liveModule = new LazyModule(() => import('./live/live.js'));
 
 /**
- * Creates the methods for live ranges. This module has only their names; the code is loaded with the first
+ * Creates the methods for live ranges. This module has only the names of the methods; the code is loaded with the first
  * subscription.
  */
 export function liveMethods(...deps: Parameters<typeof lives>) {
@@ -48,8 +48,8 @@ export function liveMethods(...deps: Parameters<typeof lives>) {
     liveState,
     liveReady: (range: Range): Observable<boolean> =>
       defer(() => {
-        // Checks the range at the call. An invalid range is a mistake in the program, so it is not shown as a state of
-        // the view.
+        // Checks the range on subscription, outside the view. An invalid range is a mistake in the program, so it is
+        // not shown as a state of the view.
         toWatchTarget(range);
         return liveState(range).pipe(
           map(({ status }) => status === 'live'),
@@ -67,8 +67,8 @@ const noValue = <T>(status: 'loading' | 'failed', error?: EtcdError): ViewState<
 export const compositionModule = new LazyModule(() => import('./composed/composition.js'));
 
 /**
- * Creates the methods that compose live ranges. This module has only their names; the code is loaded with the first
- * subscription.
+ * Creates the methods that compose live ranges. This module has only the names of the methods; the code is loaded with
+ * the first subscription.
  */
 export function composedMethods(...deps: Parameters<typeof composition>) {
   let made: Composition | undefined;
@@ -92,7 +92,10 @@ export function composedMethods(...deps: Parameters<typeof composition>) {
 /** Loads the cache on demand. Many programs do not need it. */
 export const cacheModule = new LazyModule(() => import('./cache/heldCaches.js'));
 
-/** Creates the method for caches. This module has only its name; the code is loaded with the first subscription. */
+/**
+ * Creates the method for caches. This module has only the name of the method; the code is loaded with the first
+ * subscription.
+ */
 export function caches(...deps: Parameters<typeof heldCaches>) {
   let made: ReturnType<typeof heldCaches> | undefined;
   return {

@@ -18,15 +18,15 @@ import { Pacer } from '../util/time.js';
 
 /** Options for the content of a watch. */
 export interface WatchFilter {
-  /** Adds the previous key-value to each event. */
+  /** Whether to add the previous key-value to each event. */
   readonly prevKv?: boolean;
-  /** Leaves out the puts. */
+  /** Whether to omit puts. */
   readonly noPut?: boolean;
-  /** Leaves out the deletes. */
+  /** Whether to omit deletes. */
   readonly noDelete?: boolean;
   /**
-   * Requests progress notifications for `watchBatches` every few seconds while there are no events. Over chunked HTTP,
-   * servers before etcd 3.4.25 and 3.5.8 send them only about every ten minutes.
+   * Whether to request progress notifications for `watchBatches` every few seconds while there are no events. Over
+   * chunked HTTP, servers before etcd 3.4.25 and 3.5.8 send them only about every ten minutes.
    */
   readonly progressNotify?: boolean;
 }
@@ -132,26 +132,29 @@ export type WatchMessage = ({ readonly type: 'created' } & CreatedWatch) | ({ re
 export interface WatchStream {
   /**
    * Creates a watch; unsubscribing cancels it. Errors with an `EtcdError` if the server refuses or ends this watch. A
-   * broken stream is reported as `StreamLostError`. If a stream carries many watches, the stream reports it, and not
-   * the watch.
+   * broken stream is reported as `StreamLostError`. If a stream carries many watches, this error is reported by the
+   * stream instead of the watch.
    *
-   * @param fragment lets the server split responses that are too long, if it can
+   * @param fragment lets the server split responses that are too long, if the server supports it
    */
   watch(target: WatchTarget, startRevision: number, fragment?: boolean): Source<WatchMessage>;
   /**
    * Requests progress notifications for all watches.
    *
-   * @throws EtcdError `UnsupportedServerVersion` if they could overtake events
+   * @throws EtcdError `UnsupportedServerVersion` if the notifications could overtake events
    */
   requestProgress(): void;
 }
 
-/** The kinds of messages that a server has sent on a stream so far. Responses are those to create requests. */
+/**
+ * The kinds of messages that a server has sent on a stream so far. `responses` means that it has sent only responses to
+ * create requests.
+ */
 export type Received = 'nothing' | 'responses' | 'notifications';
 
 /**
  * The longest time between two consecutive ends of streams, in milliseconds. A message that is too long ends its stream
- * at once. If more time passes between two ends, they have other causes.
+ * at once. If more time passes between two ends of streams, the ends have other causes.
  */
 const LONGEST_GAP_MS = 60_000;
 
@@ -160,9 +163,9 @@ const TOO_LONG =
 
 /**
  * Detects streams that end because a message is too long. An old server closes a WebSocket without a reason on such a
- * message, and would do so again. So the detector counts consecutive streams that ended between the response to a
- * create request and the next message. If the options allow another transport, the client has changed to it before the
- * limit is reached.
+ * message, and closes the next WebSocket in the same way. So the detector counts consecutive streams that ended between
+ * the response to a create request and the next message. If the options allow another transport, the client has changed
+ * to it before the limit is reached.
  */
 export class LongMessageDetector {
   private readonly inARow = new ConsecutiveFailures(LONGEST_GAP_MS);
@@ -195,14 +198,14 @@ export function refusalOfProgress(version: ServerVersion | undefined, where: Err
 }
 
 /**
- * Returns whether a compaction may remove the deletes of the compacted revision itself. This is true if the version is
+ * Returns whether a compaction may remove the deletes of the compacted revision itself. Returns true if the version is
  * unknown.
  */
 export const mayLackDeletes = (version: ServerVersion | undefined): boolean => version === undefined || !isAtLeast(version, '3.5.16');
 
 /**
- * Requests the store's revision by a read of the first key of the range. Counting a large range would be expensive. A
- * user who may read the range may also read its first key.
+ * Requests the store's revision by a read of the first key of the range. Only this key is counted, as counting a large
+ * range would be expensive. A user who may read the range may also read its first key.
  */
 export function readRevision(caller: Caller, { key }: WatchTarget): Observable<number> {
   return caller.unary(kvRpcs.range, { key, countOnly: true }).pipe(map(({ header }) => header.revision));
@@ -210,7 +213,8 @@ export function readRevision(caller: Caller, { key }: WatchTarget): Observable<n
 
 /**
  * Requests the store's revision for many subscribers at a time. A request that was sent before a subscription is too
- * old for it: the changes in between would be missed. So all that subscribe during a request share the next request.
+ * old for it: the changes in between would be missed. So all subscribers that arrive during a request share the next
+ * request.
  */
 export class RevisionReader {
   private underWay: Observable<number> | undefined;
@@ -223,8 +227,8 @@ export class RevisionReader {
   of(target: WatchTarget): Observable<number> {
     return defer(() => {
       if (this.waiting === undefined) return this.paced((this.waiting = this.after(this.underWay, target)));
-      // The shared request reads the key of another watch. If that read is denied, this watch may still read its own
-      // key.
+      // The shared request reads the key of another watch. If that read is denied, this watch may still be allowed to
+      // read its own key.
       const alone = (error: unknown): Observable<number> =>
         hasReason(error, 'PermissionDenied') ? this.ask(target) : throwError(() => error);
       return this.paced(this.waiting).pipe(catchError(alone));
@@ -249,7 +253,7 @@ export class RevisionReader {
     return question;
   }
 
-  /** Passes on the response. If there are many subscribers, they receive it over several turns of the event loop. */
+  /** Passes on the revision. If there are many subscribers, they receive it over several turns of the event loop. */
   private paced(question: Observable<number>): Observable<number> {
     return new Observable((subscriber) => {
       let answer: number | undefined;

@@ -5,14 +5,14 @@ import { ConsecutiveFailures, isTransient, type StreamTimeouts } from './retryab
 import { type Reconnecting, reconnecting } from './streams/connectionState.js';
 
 /**
- * The maximum number of consecutive denials of a watch although its range can be read. The server may have lost the
- * token of the stream.
+ * The number of consecutive denials after which a watch errors, even if its range can be read. Before that, the server
+ * may only have lost the token of the stream.
  */
 const MAX_DENIALS = 5;
 
 /**
- * The longest time between two consecutive unexplained ends, in milliseconds. If more time passes, several servers may
- * have been stopped one after the other, and the watch is not the cause.
+ * The longest time between two consecutive ends of a watch for an unknown reason, in milliseconds. If more time passes,
+ * several servers may have been stopped one after the other, and the watch is not the cause.
  */
 const UNEXPLAINED_ROW_MS = 60_000;
 
@@ -75,8 +75,9 @@ export class Resumption {
   }
 
   /**
-   * Reads the range, so that a token that has expired is replaced. etcd 3.3 responds to an expired token as if the user
-   * lacked the permission. If the token is valid, the read is denied as well.
+   * Reads the range, as this call replaces a token that has expired. etcd 3.3 responds to an expired token as if the
+   * user lacked the permission. If the user really lacks the permission, the read is denied as well, and the watch
+   * errors.
    */
   private refreshToken(denial: unknown, pauseMs: number): Observable<unknown> {
     return this.readRange().pipe(

@@ -2,18 +2,18 @@ import { type EtcdError, isEtcdError, persistenceOf, type Reason } from '../erro
 import { Backoff, retryAfter, monotonicNow } from '../util/time.js';
 import { defer, type Observable } from 'rxjs';
 
-/** Returns whether an operation that restarts automatically, such as a watch, may be repeated after this error. */
+/** Returns whether a call that restarts automatically, such as a watch, may be retried after this error. */
 export const isRetryable = (error: EtcdError): boolean => persistenceOf(error) !== 'permanent';
 
 /**
- * Returns whether another stream may succeed. A message that is too long is permanent for one watch only, so other
- * watches may continue.
+ * Returns whether another stream may succeed. `ResponseTooLarge` is permanent for one watch only, so other watches may
+ * continue.
  */
 export function isStreamRetryable(error: EtcdError): boolean {
   return isRetryable(error) || error.reason === 'ResponseTooLarge';
 }
 
-/** Returns whether the error is temporary, so that it is retried without a limit. */
+/** Returns whether an error is temporary. Temporary errors are retried without a limit. */
 export function isTransient(error: EtcdError): boolean {
   const persistence = persistenceOf(error);
   return persistence === 'temporary' || persistence === 'interrupted';
@@ -21,13 +21,13 @@ export function isTransient(error: EtcdError): boolean {
 
 /**
  * Retries a call as long as its failure may be temporary. Some failures may be temporary or permanent, so they are
- * retried only a few times:
+ * retried only a few times. Examples:
  * - a rejected token: temporary while auth changes, permanent if the token is invalid
  * - a malformed response: temporary while a proxy responds in place of the server, permanent if there is no etcd
- * - an unknown path
+ * - an unknown path: temporary while members of different versions respond, permanent if no member has the path
  *
  * @param onPause called with each failure that is retried, and the milliseconds until the next attempt. An error that
- * it throws ends the attempts
+ * this function throws ends the attempts
  */
 export function retryTransient<T>(
   call: Observable<T>,
@@ -59,8 +59,8 @@ export function retryTransient<T>(
 const MOST = 5;
 
 /**
- * How long a token must be rejected until it counts as invalid, in milliseconds. A member that lags behind may not know
- * a token yet, although the other members know it.
+ * How long a token must be rejected until it counts as invalid, in milliseconds. A member that lags behind may reject a
+ * new token, although the other members accept it already.
  */
 const LAG_MS = 5_000;
 const MAY_LAG: ReadonlySet<Reason> = new Set<Reason>(['InvalidAuthToken', 'AuthOldRevision']);
@@ -73,7 +73,9 @@ export class ConsecutiveFailures {
   /** The earliest time at which the failures count as permanent. */
   private exceededAt = 0;
 
-  /** @param longestGapMs the longest time between two failures of a row; after a longer time a new row begins */
+  /**
+   * @param longestGapMs the longest time between two consecutive failures; after a longer time, the count begins again
+   */
   constructor(private readonly longestGapMs = Infinity) {}
 
   add({ reason }: EtcdError): void {
@@ -85,7 +87,7 @@ export class ConsecutiveFailures {
     this.exceededAt = this.first + (MAY_LAG.has(reason) ? LAG_MS : 0);
   }
 
-  /** Ends the row, so that the next failure counts as the first. */
+  /** Resets the count, so that the next failure counts as the first. */
   reset(): void {
     this.count = 0;
   }

@@ -32,17 +32,17 @@ import { BatchFlattener, observeWatcher, Watcher, type WatchesDeps } from './wat
 /** Options for the content and the start of a watch. */
 export interface WatchOptions extends WatchFilter {
   /**
-   * The first revision to report. The server replays the history from there on for each subscriber separately. The
-   * watch errors with `Compacted` if that history was compacted. Without this option a watch reports the changes after
-   * its subscription.
+   * The first revision to report. The server replays the history from this revision on for each subscriber separately.
+   * The watch errors with `Compacted` if that history was compacted. Without this option a watch reports the changes
+   * after its subscription.
    *
    * Before etcd 3.5.16, a watch that starts at exactly the compacted revision lacks the deletes of that revision.
    */
   readonly startRevision?: number;
   /**
-   * Called once, when the server has confirmed the watch. The watch reports every change after this revision, by any
-   * client. If the subscriber shares a watch that runs already, the function may be called at once. An error that the
-   * function throws ends the watch.
+   * Called once with a revision, when the server has confirmed the watch. The watch reports every change after this
+   * revision, by any client. If the subscriber shares a watch that runs already, the function may be called at once. An
+   * error that the function throws ends the watch.
    *
    * ```ts
    * etcd.watch('color', { onStart: () => thirdParty.setColor() }).subscribe(({ kv }) => console.log(kv.value));
@@ -50,9 +50,9 @@ export interface WatchOptions extends WatchFilter {
    */
   readonly onStart?: (revision: number) => void;
   /**
-   * Called with the state of this watch: the current one on subscription, and then each change of it. While the watch
-   * is `reconnecting`, `cause` has the last failure. For the state of all watches of a client see `connection$`. An
-   * error that the function throws ends the watch.
+   * Called with the current state of this watch on subscription, and then with each new state. While the watch is
+   * `reconnecting`, `cause` has the last failure. For the state of all watches of a client see `connection$`. An error
+   * that the function throws ends the watch.
    *
    * ```ts
    * etcd.watch('color', { onState: ({ status }) => console.log(status) }).subscribe(({ kv }) => console.log(kv.value));
@@ -67,7 +67,10 @@ export interface WatchOnceOptions extends WatchOptions {
    * The time in milliseconds after which the Observable errors with `DeadlineExceeded`; by default there is no limit.
    */
   readonly timeoutMs?: number;
-  /** Tells which event to wait for; by default the first one. An error that the function throws is passed on. */
+  /**
+   * Returns true for the event to wait for. By default, the first event is emitted. An error that the function throws
+   * is passed on.
+   */
   readonly filter?: (event: WatchEvent) => boolean;
 }
 
@@ -80,7 +83,7 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
     streams.reportRetry(cause, retryInMs);
     startFailures.next(reconnecting(cause, retryInMs));
   };
-  // The shared request is retried, and not the wait of each watch. Most watches then need no objects for retries.
+  // The shared request is retried, instead of the wait of each watch. So most watches need no objects for retries.
   const revision = new RevisionReader((target) =>
     retryTransient(readRevision(caller, target), settings, onRetry).pipe(finalize(() => startFailures.next(undefined))),
   );
@@ -161,8 +164,8 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
 }
 
 /**
- * Calls the functions in the options of a subscriber. It receives everything that the watch emits, and passes it on to
- * the subscriber.
+ * An observer that calls the functions in the options of a subscriber. It receives everything that the watch emits, and
+ * passes it on to the subscriber.
  */
 class WatchCallbacks implements StateObserver<WatchBatch, WatchState>, Detachable<WatchBatch> {
   private readonly source: Detachable<WatchBatch>;
@@ -181,8 +184,8 @@ class WatchCallbacks implements StateObserver<WatchBatch, WatchState>, Detachabl
     this.source = attach(this);
     if (options.onState === undefined) return;
     if (this.state === undefined) this.onState(CONNECTING);
-    // Many watches share the request for the start revision. So its failure is shown only by watches that still wait
-    // for it.
+    // Many watches share the request for the start revision. So a failure of the request is shown only by watches that
+    // still wait for the revision.
     if (this.state === CONNECTING) {
       this.starting.add(startFailures.subscribe({ next: (state) => this.report(state), error: (error: unknown) => this.error(error) }));
     }

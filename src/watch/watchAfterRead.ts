@@ -16,7 +16,9 @@ export const watchesAfterReads =
   (range, revision, options) =>
     new LightObservable((observer) => new WatchAfterRead(toWatchTarget(range, options), revision, deps, closed, observer).begin());
 
-/** A watch after a read, for one observer. It consists of one object, as a program may have thousands of them. */
+/**
+ * A watch after a read, for one observer. It consists of one object, as a program may have thousands of such watches.
+ */
 class WatchAfterRead implements Observer<WatchBatch>, Detachable<WatchEvent> {
   private readonly watcher: Watcher;
 

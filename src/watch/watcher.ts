@@ -41,11 +41,11 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   /** Whether the first batch was emitted. */
   private started = false;
   /**
-   * The revision at which a response was too long. A watch that starts there asks the server to split long responses.
-   * Splitting takes quadratic time, so it is not requested otherwise.
+   * The revision at which a response was too long. A watch that starts at this revision requests fragments of long
+   * responses. Other watches do not request fragments, as splitting a response takes quadratic time.
    */
   private tooLongAt = 0;
-  /** Created at the first failure that is not the loss of a stream, as most watches have none. */
+  /** Created at the first failure that is not the loss of a stream, as most watches have no such failure. */
   private resumption: Resumption | undefined;
   /** The attempt on a stream, or the wait before the next attempt. */
   private current: Unsubscribable | undefined;
@@ -99,14 +99,14 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
     return (this.deps.within?.(stream) ?? stream).watch(this.target, startRevision, fragment).subscribe(this);
   }
 
-  /** Returns whether the attempt is the current one. It is not if the watch has given it up. */
+  /** Returns whether the attempt is the current one. Returns false if the watch has ended the attempt. */
   isOn(attempt: StreamAttempt): boolean {
     return this.current === attempt;
   }
 
   /**
-   * Decides whether the watch continues after its stream was lost, the server rejected or ended it, or its start could
-   * not be found.
+   * Decides whether the watch continues after it lost its stream, was rejected or ended by the server, or could not
+   * find its start.
    */
   private resumeOrFail(failure: unknown): void {
     const wasConnected = this.isConnected;
@@ -159,10 +159,10 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   }
 
   /**
-   * Creates the watch again, one revision earlier, if the first one may lack deletes. The history may be compacted at
-   * exactly the revision that the store had when the watch was created. In that case, the second watch is rejected as
-   * compacted. Otherwise the cursor drops the repeated revision. Other watches are not created one revision earlier:
-   * the server delivers nothing to a watch of the past for up to 100 ms. Returns whether the watch was created again.
+   * Creates the watch again, one revision earlier, if the watch that was created first may lack deletes. The history
+   * may be compacted at exactly the start revision. In that case, the second watch is rejected as compacted. If it is
+   * not rejected, the cursor drops the repeated revision. Other watches are not created one revision earlier: the
+   * server delivers nothing to a watch of the past for up to 100 ms. Returns whether the watch was created again.
    */
   private createEarlier({ revision, lacksDeletes }: CreatedWatch): boolean {
     const { current, cursor, target } = this;
@@ -177,7 +177,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
 
   /**
    * Finds the start of the watch. Without a start revision, a watch could not resume after the loss of a stream before
-   * its first event. It would lose the changes of that time.
+   * its first event. It would miss the changes until the next stream.
    */
   private resolveStart(): void {
     const onStart = ({ next, seen, knownChange }: WatchStart): void => {
@@ -210,7 +210,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
     const seen = this.cursor?.seen ?? 0;
     if (this.cluster === UNKNOWN_CLUSTER) {
       this.cluster = now.clusterId;
-      // Most watches that start have nothing to compare yet. The store is not behind the revision that was seen.
+      // A watch that starts has nothing to compare yet, unless the store is behind the revision that was seen.
       if (!this.started && now.revision >= seen) return this.markCreated(now);
     }
     const check = (this.pendingCheck = { subscription: new Subscription(), messages: [] as WatchMessage[] });
@@ -229,7 +229,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
     const { readAt, settings } = this.deps;
     const knownChange = this.cursor?.knownChange;
     const sameCluster = assertSameCluster(before, now, this.currentRevision());
-    // A watch that starts has not seen a change that could be compared.
+    // A watch that starts has not received a change that could be compared.
     if (!this.started || knownChange === undefined || readAt === undefined) return sameCluster;
     return sameCluster.pipe(switchMap(() => assertHasChange(knownChange, readAt, settings)));
   }
@@ -310,7 +310,7 @@ export const watcherAt = (target: WatchTarget, start: WatchStart, deps: WatcherD
   new Watcher(target, () => ({ find: () => of(start), end: () => undefined }), deps);
 
 /**
- * Returns an Observable of a {@link Watcher} with a known start.
+ * Returns an Observable that runs a {@link Watcher} with a known start.
  *
  * @param onState called with each change of the state of the watch
  */
@@ -378,6 +378,6 @@ export interface WatcherDeps {
 /** The dependencies of watches and live ranges. */
 export interface WatchesDeps extends WatcherDeps {
   readonly streams: WatcherDeps['streams'] & Pick<WatchStreams, 'stateNow' | 'stream'>;
-  /** The client's own writes, each of which is reported by the watches that were subscribed to before it. */
+  /** The client's own writes. Each write is reported by the watches that were subscribed to before the write. */
   readonly writes: ScopedOwnWrites;
 }

@@ -4,26 +4,29 @@ import { attachTo, type Detachable, LightObservable, NOTHING_ATTACHED } from '..
 import { clientClosed } from '../../util/rx.js';
 
 /**
- * The state of an acquisition when the subscriber left. `pending`: the result was not known yet. `acquired`: the value
- * was passed to `use`. `failed`: the acquisition ended with an error.
+ * The state of an acquisition when its subscription ended. `pending`: the result was not known yet. `acquired`: the
+ * value was passed to `use`. `failed`: the acquisition ended with an error.
  */
 export type AcquisitionState = 'pending' | 'acquired' | 'failed';
 
 /** The steps of {@link acquireWithCompensation}. */
 export interface Acquisition<T, R> {
-  /** Acquires the value. The Observable emits one value. It continues after the subscriber has left. */
+  /**
+   * Acquires the value. The Observable emits this value once. The acquisition continues even after the subscriber has
+   * unsubscribed.
+   */
   acquire(hasLeft: () => boolean): Observable<T>;
   /** Returns the Observable that emits the results while the acquired value is held. */
   use(acquired: T, hasLeft: () => boolean): Observable<R>;
-  /** Releases the value, usually by {@link CleanupTracker.run}. Called once, when the subscriber has left. */
+  /** Releases the value, usually by {@link CleanupTracker.run}. Called once, when the subscription has ended. */
   release(acquired: Observable<T>, state: AcquisitionState): void;
 }
 
 /**
- * Acquires a value, and releases it when the subscriber leaves. A request that was sent may still be carried out after
- * the subscriber has left. So `acquire` continues until the outcome of the request is known.
+ * Acquires a value, and releases it when the subscription ends. A request that was sent may still be carried out after
+ * the subscription has ended. So `acquire` continues until the outcome of the request is known.
  *
- * @param closed emits or ends when the client closes. The result then completes, or errors with `ClientClosed` if
+ * @param closed emits or ends when the client is closed. The result then completes, or errors with `ClientClosed` if
  * nothing was acquired
  */
 export const acquireWithCompensation = <T, R>(steps: Acquisition<T, R>, closed?: Observable<void>): Observable<R> =>
@@ -33,15 +36,17 @@ export const acquireWithCompensation = <T, R>(steps: Acquisition<T, R>, closed?:
     return run.begin();
   });
 
-/** An acquisition for one subscriber. It is one object and not a pipeline of operators, as a program may
- * have thousands of leases. */
+/**
+ * An acquisition for one subscriber. It is one object instead of a pipeline of operators to save memory, as a program
+ * may have thousands of leases.
+ */
 class CompensatedAcquisition<T, R> implements Detachable<R> {
   private state: AcquisitionState = 'pending';
   private acquired: { readonly value: T } | undefined;
   /** The outcome if nothing was acquired: an error, or a completion. */
   private outcome: Observable<T> | undefined;
   private left = false;
-  /** Emits the outcome to a release that began before the outcome was known. */
+  /** The source of the outcome for a release that began before the outcome was known. */
   private late: AsyncSubject<T> | undefined;
   private used: Detachable<R> | undefined;
 
@@ -105,7 +110,7 @@ class CompensatedAcquisition<T, R> implements Detachable<R> {
         steps.use(value, () => this.left),
         observer,
       );
-      // The subscriber may have left when it received the first value.
+      // The subscriber may have unsubscribed when it received the first value.
       if (this.left) used.detach(observer);
       else this.used = used;
     } catch (error) {

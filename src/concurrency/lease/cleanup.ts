@@ -13,11 +13,11 @@ export interface Unreleased {
   /** The lease that may still exist on the server; undefined for a key that is under no lease of this client. */
   readonly lease: LeaseId | undefined;
   /**
-   * The key that may still exist, such as the queue entry of a lock. For an item of a queue it is the key that may be
-   * missing.
+   * The key that may still exist, such as the queue entry of a lock. For an item of a queue that could not be put back,
+   * it is the key that may be missing.
    */
   readonly key: string | undefined;
-  /** The cause of the failure; undefined if the release had not ended when the timeout of `close()` had passed. */
+  /** The cause of the failure; undefined if the release had not ended when `close()` stopped waiting. */
   readonly error: EtcdError | undefined;
 }
 
@@ -41,8 +41,8 @@ export type ReleaseTarget = Partial<Pick<Unreleased, 'lease' | 'key'>>;
 /** The maximum number of releases that are sent at a time. It is enough to use all connections to several endpoints. */
 const MOST_AT_A_TIME = 512;
 /**
- * The minimum time without a confirmed release after which `close()` gives up, in milliseconds. The time is
- * `QUIET_PART` of the timeout if that is longer.
+ * The minimum time without a confirmed release after which `close()` stops waiting, in milliseconds. If `QUIET_PART` of
+ * the timeout is longer, that time is used instead.
  */
 const LEAST_QUIET_MS = 2_000;
 const QUIET_PART = 1 / 5;
@@ -72,8 +72,8 @@ class Release implements PendingRelease {
 }
 
 /**
- * Releases leases, locks and the like on the server after their subscriber has left. Releases are sent in parallel, up
- * to a limit. A client that is closed waits for them.
+ * The releases of leases, locks and similar resources on the server, after the end of their subscription. Releases are
+ * sent in parallel, up to a limit. `close()` waits for them.
  */
 export class CleanupTracker {
   private readonly pending = new Set<Release>();
@@ -94,7 +94,7 @@ export class CleanupTracker {
    * @param held emits the lease or key when it is known. It completes without a value, or fails, if there is nothing to
    * release
    * @param release returns the call that releases the lease or key; undefined if there is nothing to release
-   * @param place names the lease or key, if it may be acquired again, and must be released before that
+   * @param place a name for the lease or key; needed if a later acquisition must wait for this release
    */
   run<T>(held: Observable<T>, release: (held: T) => Observable<unknown> | undefined, target: ReleaseTarget, place?: string): void {
     const entry = new Release(target, place);
@@ -106,7 +106,7 @@ export class CleanupTracker {
       next: (value) => {
         entry.work = release(value);
       },
-      // Only a write of unknown outcome can leave a lease or key on the server.
+      // Only a write with unknown outcome may have created a lease or key that now remains on the server.
       error: (error: unknown) => this.end(entry, hasReason(error, 'AmbiguousWrite') ? error : undefined),
       complete: () => (entry.work === undefined ? this.end(entry) : this.enqueue(entry)),
     });
@@ -119,7 +119,7 @@ export class CleanupTracker {
 
   /**
    * Emits once when everything is released, when the timeout has passed, or when the server stops confirming releases.
-   * The summary counts the releases that end after the subscription to it.
+   * The {@link summary} counts only the releases that end after the subscription to this Observable.
    */
   settled(timeoutMs: number): Observable<unknown> {
     return defer(() => {
@@ -143,7 +143,10 @@ export class CleanupTracker {
     }).pipe(repeat());
   }
 
-  /** Returns the releases since {@link settled} was subscribed to, and those that failed or have not ended. */
+  /**
+   * Returns how many releases have succeeded since {@link settled} was subscribed to, and lists those that failed or
+   * are pending.
+   */
   summary(): CloseSummary {
     return { released: this.released, unreleased: [...this.failed, ...[...this.pending].map(({ target }) => unreleased(target))] };
   }
@@ -156,8 +159,8 @@ export class CleanupTracker {
   }
 
   /**
-   * Sends waiting releases, up to the limit. It uses a loop, as a release that ends during its subscription starts the
-   * next one.
+   * Sends waiting releases, up to the limit. A release may end during its subscription and call this method again, so a
+   * loop is used instead of recursion.
    */
   private send(): void {
     if (this.isSending) return;
@@ -201,20 +204,20 @@ export class CleanupTracker {
 const unreleased = ({ lease, key }: ReleaseTarget, error?: EtcdError): Unreleased => ({ lease, key, error });
 
 const MAX_ATTEMPTS = 5;
-/** The pauses have no random part, as `close()` waits for the releases. */
+/** The pauses between attempts. They have no random part, as `close()` waits for the releases. */
 const PAUSES = { initialMs: 100, maxMs: Infinity, jitter: 0 };
 
 /**
- * Retries a release that may be carried out twice. Without a retry, the next waiter would have to wait until the lease
- * expires if a connection is lost.
+ * Retries a release that may be carried out twice. If a release was lost with its connection and not retried, the next
+ * waiter would wait until the lease expires.
  */
 export function retryCleanup<T>(release: Observable<T>): Observable<T> {
   return repeatedWhile(isRetryable, release);
 }
 
 /**
- * Retries a release that could harm another client if it were carried out twice. So it is retried only while it is
- * certain that it was not carried out.
+ * Retries a release that could harm another client if it were carried out twice. So the release is sent again only if
+ * no earlier attempt can have been carried out.
  */
 export function sentOnce<T>(release: Observable<T>): Observable<T> {
   return repeatedWhile((error) => isRetryable(error) && error.reason !== 'AmbiguousWrite', release);

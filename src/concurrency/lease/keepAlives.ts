@@ -23,14 +23,20 @@ export interface KeepAliveResult {
 /** A lease that requests a keepalive, and receives its result. */
 export interface KeepAliveRequest {
   readonly id: LeaseId;
-  /** The timeout of the response, in milliseconds. After it, the stream is given up. */
+  /**
+   * The timeout of the response, in milliseconds. If no response arrives in this time, the keepalive fails, and its
+   * stream is closed.
+   */
   readonly timeoutMs: number;
   refreshed(result: KeepAliveResult): void;
   /** Called with the error of the keepalive: `LeaseNotFound` if the lease does not exist. */
   failed(error: unknown): void;
 }
 
-/** Sends keepalives. It uses no Observables, as a thousand leases cause several hundred keepalives a second. */
+/**
+ * A client that sends keepalives. It uses callbacks instead of Observables to save CPU time, as a thousand leases can
+ * cause several hundred keepalives a second.
+ */
 export interface KeepAliveClient {
   /** Sends the keepalive of a lease, and reports its result once. */
   send(request: KeepAliveRequest): void;
@@ -46,7 +52,8 @@ export interface KeepAliveStreamContext {
   /** Called with each response of the server. */
   readonly onResponse: () => void;
   /**
-   * Called before a result is reported. Returns false if the lease was released, and the result must not be reported.
+   * Called before a result is reported. Returns false if the result must not be reported, because the keepalive is no
+   * longer pending.
    */
   readonly settle: (request: KeepAliveRequest) => boolean;
 }
@@ -108,8 +115,8 @@ class DuplexKeepAlives implements KeepAliveClient {
   }
 
   /**
-   * Does nothing. The response to the request still arrives, so the request stays in the queue. Otherwise its response
-   * would be matched with another request.
+   * Does nothing, as the response to the request still arrives. If the request were removed from the queue, its
+   * response would be matched with a later request.
    */
   cancel(): void {}
 
@@ -131,7 +138,10 @@ class DuplexKeepAlives implements KeepAliveClient {
     else request.failed(new EtcdError('LeaseNotFound', `${leaseName(id)} no longer exists`, where));
   }
 
-  /** Fails the stream for all leases. The server should respond at once, so the connection is considered lost. */
+  /**
+   * Ends the stream of all leases with `ConnectionLost`. A server normally responds at once, so the connection is
+   * considered lost.
+   */
   private readonly onTimeout = (ms: number): void =>
     this.subscriber.error(new EtcdError('ConnectionLost', `no response to a keepalive within ${Math.round(ms)} ms`, this.where));
 }
@@ -168,13 +178,13 @@ export function unaryKeepAlives(
 }
 
 /**
- * Detects that no response arrives on a stream with pending requests. A slow stream is not affected, as each response
- * counts. There is one timer for all requests. A response only records its time: with thousands of responses, a timer
- * for each would cost more than the rest of their handling.
+ * The timeout of a stream with pending requests. It passes only if no response at all arrives, so a slow stream is not
+ * affected. All requests share one timer, and a response only records its time. With thousands of responses, a timer
+ * for each would cost more than the rest of the work for the responses.
  */
 class ResponseTimeout {
   private pending = 0;
-  /** The shortest timeout of all requests since no request was pending. */
+  /** The shortest timeout of all requests that were sent since the last moment without pending requests. */
   private timeoutMs = Infinity;
   /** The time from which the timeout counts: the time of the last response, or of the request that set the timeout. */
   private waitingSince = now();
@@ -183,7 +193,7 @@ class ResponseTimeout {
 
   constructor(private readonly timers: TimerQueue) {}
 
-  /** Records a request. Within the timeout, a response to this request or to another one must arrive. */
+  /** Records a request. A response to this request or to any other pending request must arrive within the timeout. */
   requestSent(timeoutMs: number, onTimeout: (ms: number) => void): void {
     this.pending += 1;
     this.onTimeout = onTimeout;
@@ -199,7 +209,7 @@ class ResponseTimeout {
     if (this.pending === 0) this.cancel();
   }
 
-  /** Discards all pending requests. */
+  /** Stops the timer, as no response is expected any more. */
   cancel(): void {
     this.timer?.cancel();
     this.pending = 0;
@@ -217,25 +227,26 @@ class ResponseTimeout {
 }
 
 /**
- * The maximum values, in milliseconds. A TTL may be two seconds, so the stream of keepalives must recover sooner than a
- * stream of watches.
+ * The maximum timeout and backoff of a keepalive stream, in milliseconds. As a TTL may be only two seconds, this stream
+ * must recover sooner than a watch stream.
  */
 const MOST = { responseTimeoutMs: 1_000, maxBackoffMs: 500 };
 
 /**
- * How long leases are held before a stream is opened for them, in milliseconds. A lock that is released earlier needs
- * no stream. With the shortest TTL, the first keepalive is due after 300 ms.
+ * The time for which leases are held before a stream is opened for them, in milliseconds. A lock that is released
+ * earlier needs no stream. The stream is still opened in time: with the shortest TTL of one second, the first keepalive
+ * is due after 300 ms.
  */
 const KEEP_AFTER_MS = 50;
 
-/** Sends the keepalives of all leases of a client, on one stream if the transport supports this. */
+/** The sender of all keepalives of a client. It uses one stream if the transport supports bidirectional streams. */
 export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   private readonly connections: StreamManager<KeepAliveClient, ChannelOf<typeof refreshRpc>>;
   private readonly timers = new TimerQueue();
-  /** The leases that wait for a response. As long as there are any, a stream is in use. */
+  /** The leases whose keepalives are pending. While this set is not empty, a stream is in use. */
   private readonly pending = new Set<KeepAliveRequest>();
   private stream: KeepAliveClient | undefined;
-  /** Keeps a stream open while it is subscribed to. A stream that is lost is replaced. */
+  /** An Observable that keeps a stream open while it is subscribed to. If the stream is lost, another one is opened. */
   private readonly kept: Observable<unknown>;
   /** The number of leases that are held. It is a counter, as a subscription for each lease would take 1 KB. */
   private holders = 0;
@@ -261,7 +272,8 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
       retry({
         delay: (failure: unknown) => {
           if (!(failure instanceof StreamLostError)) return EMPTY;
-          // Leases always need another stream. If an attempt is not likely to succeed, it is made after a longer pause.
+          // Held leases always need a stream, so another one is opened. If this attempt is unlikely to succeed, it is
+          // made after a longer pause.
           return failure.again ? of(undefined) : timer(settings.maxBackoffMs);
         },
       }),
@@ -285,8 +297,8 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   }
 
   /**
-   * Keeps a stream open for one more lease, until {@link release} is called. Otherwise the stream would be closed
-   * between two keepalives. If the transport has no bidirectional streams, the lease is only counted.
+   * Keeps a stream open for one more lease, until {@link release} is called. Without this call, the stream would be
+   * closed between two keepalives. If the transport has no bidirectional streams, the lease is only counted.
    */
   retain(): void {
     this.leases.begin();
@@ -306,7 +318,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
     for (const request of [...this.pending]) stream.send(request);
   }
 
-  /** Fails the waiting keepalives, as the stream was lost or could not be opened. */
+  /** Reports to the waiting leases that their keepalives failed, as the stream was lost or could not be opened. */
   error(failure: unknown): void {
     const requests = [...this.pending];
     this.pending.clear();
@@ -335,7 +347,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   }
 
   /**
-   * Removes a lease from those that wait for a response, as it has arrived or is no longer needed.
+   * Removes a lease from the pending ones, as its response has arrived or is no longer needed.
    *
    * @returns false if the lease was removed before
    */

@@ -23,14 +23,14 @@ export interface LeaseOptions {
   readonly ttl: number;
   /**
    * The id of the lease: 63 random bits by default. With `regrant` only the first lease has this id. Errors with
-   * `LeaseExist` if a lease with this id exists. It may belong to another client, or to an earlier grant whose response
-   * was lost. A lease with a chosen id is revoked at most once.
+   * `LeaseExist` if a lease with this id exists. The existing lease may belong to another client, or to an earlier
+   * grant whose response was lost. A lease with a chosen id is revoked at most once.
    */
   readonly id?: LeaseId;
   /**
    * The behavior after the loss of the lease. With `error`, the default, the Observable errors with `LeaseLost`. With
-   * `regrant` it emits `lost`, and continues with another lease. With `regrant` the Observable completes when the
-   * client is closed, even if no lease was granted yet.
+   * `regrant` it emits `lost`, and continues with another lease. In this case, it completes when the client is closed,
+   * even if no lease was granted yet.
    */
   readonly onLost?: 'error' | 'regrant';
   /**
@@ -51,7 +51,7 @@ const LEASE_OPTIONS: OptionKinds<LeaseOptions> = {
 /**
  * Grants a lease, and holds it as long as the Observable is subscribed to.
  *
- * @param isKept called when the subscriber has left; returns true if the lease must not be revoked
+ * @param isKept called when the subscription has ended; returns true if the lease must not be revoked
  */
 export function heldLease(options: LeaseOptions, context: LeaseContext, isKept?: () => boolean): Observable<LeaseEvent> {
   return deferLight(() => {
@@ -60,7 +60,8 @@ export function heldLease(options: LeaseOptions, context: LeaseContext, isKept?:
     if (onLost === 'error') return grantedLease(kind, context, context.closed);
     let wanted = id;
     const once = defer(() => grantedLease({ ...kind, id: wanted }, context)).pipe(
-      // The next lease gets another id. The server may end the lost lease later, which must not end the next lease.
+      // The next lease gets another id, because the lost lease may end later on the server, and must not end the next
+      // lease.
       tap(() => (wanted = undefined)),
     );
     // The Observable completes when the client is closed, even if no lease was granted yet.
@@ -68,7 +69,7 @@ export function heldLease(options: LeaseOptions, context: LeaseContext, isKept?:
   });
 }
 
-// All leases share one function, as a closure would keep the options of each lease in memory.
+// All leases share these functions, as a closure for each lease would keep its options in memory.
 const KEEPS = (): boolean => true;
 const REVOKES = (): boolean => false;
 
@@ -78,20 +79,25 @@ interface GrantedKind {
   /** The id that the caller chose. */
   readonly id: LeaseId | undefined;
   readonly onLost: 'error' | 'regrant';
-  /** Called when the subscriber has left. Returns true if the lease must not be revoked. */
+  /** Called when the subscription has ended. Returns true if the lease must not be revoked. */
   readonly isKept: () => boolean;
 }
 
 /**
- * Grants one lease, holds it, and revokes it when the subscriber has left. The Observable may be subscribed to only
- * once.
+ * Grants one lease, holds it, and revokes it when the subscription ends. The Observable may be subscribed to only once.
  */
 const grantedLease = (kind: GrantedKind, context: LeaseContext, closed?: Observable<void>): Observable<LeaseEvent> =>
   acquireWithCompensation(new LeaseAcquisition(kind, context), closed);
 
-/** The steps of a granted lease. They are methods of one object, as a program may have thousands of leases. */
+/**
+ * The steps of a granted lease. They are methods of one object to save memory, as a program may have thousands of
+ * leases.
+ */
 class LeaseAcquisition implements Acquisition<GrantedLease, LeaseEvent> {
-  /** The id is chosen before the grant, as `close()` also reports a lease that may exist without a response. */
+  /**
+   * The id of the lease if the caller has not chosen one. It is known before the grant, as `close()` also reports a
+   * lease whose grant had no response.
+   */
   private readonly randomId = randomLeaseId();
   private readonly revocation: Revocation;
 
@@ -121,8 +127,8 @@ class LeaseAcquisition implements Acquisition<GrantedLease, LeaseEvent> {
   }
 
   /**
-   * The name of the release of a lease whose id the caller chose. An earlier lease with the same id may still be in
-   * release.
+   * The name of the release if the caller chose the id. The grant waits for this release, as an earlier lease with the
+   * same id may not be revoked yet.
    */
   private get place(): string | undefined {
     const { id } = this.kind;
@@ -130,7 +136,7 @@ class LeaseAcquisition implements Acquisition<GrantedLease, LeaseEvent> {
   }
 }
 
-/** Holds a lease that was granted elsewhere, and refreshes it from now on. */
+/** Holds a lease that was granted elsewhere, and keeps it alive. */
 export function adoptedLease(id: LeaseId, options: Pick<LeaseOptions, 'release'>, context: LeaseContext): Observable<LeaseEvent> {
   return defer(() => {
     const { release = 'keep' } = checkOptions('lease.adopt', options, { release: RELEASE });
@@ -148,9 +154,10 @@ export function adoptedLease(id: LeaseId, options: Pick<LeaseOptions, 'release'>
 }
 
 /**
- * Revokes a lease. No other client uses a random id, so the revocation is retried if necessary. A lost lease is
- * revoked, too, as it may still exist on the server. A chosen id may be granted to another client as soon as the lease
- * has ended. Such a lease is revoked at most once, and not if it was lost.
+ * The revocation of a lease. No other client uses a random id, so the revocation of a lease with a random id is retried
+ * if necessary. This lease is revoked even after its loss, as it may still exist on the server. A chosen id may be
+ * granted to another client as soon as the lease has ended. So a lease with a chosen id is revoked at most once, and is
+ * not revoked after its loss.
  */
 class Revocation {
   private lost = false;
@@ -201,7 +208,7 @@ function regranted(once: Observable<LeaseEvent>, { settings }: LeaseContext): Ob
   });
 }
 
-/** Grants and refreshes leases. It also has the methods of etcd's Lease service. */
+/** A function that grants a lease and keeps it alive. It also has the methods of etcd's Lease service. */
 export interface LeaseClient extends LeaseService {
   /**
    * Grants a lease, and keeps it alive as long as the Observable is subscribed to. The lease is refreshed every third
@@ -219,7 +226,7 @@ export interface LeaseClient extends LeaseService {
    */
   (options: LeaseOptions): Observable<LeaseEvent>;
   /**
-   * Keeps a lease alive that was granted elsewhere, as long as the Observable is subscribed to. By default,
+   * Keeps alive a lease that was granted elsewhere, as long as the Observable is subscribed to. By default,
    * unsubscribing does not revoke the lease. Errors with `LeaseNotFound` if the lease does not exist.
    */
   adopt(id: LeaseId, options?: Pick<LeaseOptions, 'release'>): Observable<LeaseEvent>;
@@ -235,19 +242,22 @@ export function leaseClient(context: LeaseContext): LeaseClient {
 export interface GrantOptions {
   /** The id to request; a random one by default. */
   readonly id?: LeaseId | undefined;
-  /** The random id to use if there is no `id`, for a caller that needs to know it before the grant. */
+  /** The random id to use if `id` is not set, for a caller that needs the id before the grant. */
   readonly randomId?: LeaseId;
   /** The timeout for refreshing a lease that exists already, in milliseconds. */
   readonly responseTimeoutMs: number;
 }
 
-/** The maximum number of attempts of a grant while its outcome is unknown. Each attempt may take as long as a call. */
+/**
+ * The maximum number of attempts of a grant whose outcome is unknown. Each attempt may take as long as a whole call.
+ */
 const TRIES = 3;
 
 /**
  * Grants a lease under an id that the client chooses, so that a grant without a response can be retried without
  * creating a second lease. If the id is random and the retry fails because the lease exists, the first attempt was
- * carried out. If the caller chose the id, this is not certain: the lease may belong to another client.
+ * carried out. If the caller chose the id, it is not certain that the first attempt was carried out: the lease may
+ * belong to another client.
  */
 export function grantLease(
   leases: LeaseRpcs,
@@ -277,7 +287,8 @@ export function grantLease(
               if (tries < TRIES) return attempt();
             }
             if (!hasReason(error, 'LeaseExist') || doubt === undefined)
-              // After `ClientClosed` the outcome of an earlier attempt is still unknown, so its error is reported.
+              // After `ClientClosed` the outcome of an earlier attempt is still unknown, so the error of that attempt
+              // is reported.
               return throwError(() => (hasReason(error, 'ClientClosed') ? (doubt ?? error) : error));
             if (wanted === undefined) return refreshLease(leases, id, responseTimeoutMs).pipe(catchError(onceMore));
             const problem =
@@ -299,7 +310,7 @@ export function refreshLease(leases: LeaseService, id: LeaseId, timeoutMs: numbe
 }
 
 /**
- * The random bits of the next ids. If each id drew its bits separately, this would take 4 % of the CPU time of a lock
+ * The random bits of the next ids. Generating the bits of each id separately would take 4 % of the CPU time of a lock
  * cycle.
  */
 const randomBits = new BigUint64Array(64);
@@ -309,6 +320,6 @@ let idsLeft = 0;
 export function randomLeaseId(): LeaseId {
   if (idsLeft === 0) idsLeft = crypto.getRandomValues(randomBits).length;
   idsLeft -= 1;
-  // For the id 0 etcd would choose an id itself.
+  // If the id were 0, etcd would choose an id itself.
   return leaseId(BigInt.asUintN(63, randomBits[idsLeft] ?? 0n) || 1n);
 }

@@ -23,10 +23,10 @@ export interface HeldLease {
   /** The option `onLost` of the Observable. With `regrant` another lease follows after a loss. */
   readonly onLost: 'error' | 'regrant';
   /**
-   * Refreshes the lease now (`Lease.LeaseKeepAlive`), and does not wait for the next third of its TTL. Emits the
-   * milliseconds for which the lease is then valid, and completes. Errors with `LeaseLost` if the lease does not exist
-   * any more. The Observable of the lease then ends as well. Any other error concerns this attempt only; the next
-   * refresh follows automatically.
+   * Refreshes the lease now (`Lease.LeaseKeepAlive`), before the next refresh is due. Emits the milliseconds for which
+   * the lease is then valid, and completes. Errors with `LeaseLost` if the lease is lost, for example because it does
+   * not exist any more. In this case, the Observable of the lease also reports the loss. Any other error concerns this
+   * attempt only; the next refresh follows automatically.
    */
   refresh(): Observable<number>;
   /** Reads the keys that are attached to the lease (`Lease.LeaseTimeToLive`). */
@@ -47,7 +47,8 @@ interface OfLease {
  * An event of a held lease.
  * - `granted`: the lease was granted; with `regrant` once for each lease
  * - `refreshed`: the lease is valid for its whole TTL again
- * - `refreshFailed`: a refresh failed with `error`. It is retried until the lease expires in `remainingMs`
+ * - `refreshFailed`: a refresh failed with `error`. It is retried until the lease expires, in `remainingMs`
+ *   milliseconds
  * - `lost`: the lease was lost, and another one follows; only with `regrant`
  */
 export type LeaseEvent =
@@ -59,7 +60,7 @@ export interface GrantedLease extends KeepAliveResult {
   readonly id: LeaseId;
 }
 
-/** Keeps a granted lease alive, and emits its events. Each event has the lease itself. */
+/** Keeps a granted lease alive, and emits its events. Each event contains the lease. */
 export const keepLease = (granted: GrantedLease, context: LeaseContext, onLost: 'error' | 'regrant' = 'error'): Observable<LeaseEvent> =>
   new LightObservable((observer) => {
     const keeper = new LeaseKeeper(granted, context, onLost, observer);
@@ -87,9 +88,10 @@ const TIMEOUT_PART = 1 / 6;
 const PROOFS_OF_LOSS: ReadonlySet<Reason> = new Set<Reason>(['LeaseNotFound', 'PermissionDenied', 'ClientClosed']);
 
 /**
- * Keeps a lease alive from its grant to its end, by a keepalive every third of the TTL that the server granted. The
- * lease counts as lost when the TTL has passed since the last successful keepalive was sent, whatever the state of the
- * connection. The server counts from the time at which it receives the keepalive, which is later.
+ * A lease that is kept alive from its grant to its end, by a keepalive every third of the TTL that the server granted.
+ * The lease counts as lost when the TTL has passed since the grant or the last successful keepalive was sent. The state
+ * of the connection does not matter. The server counts the TTL from the time at which it receives the request, so the
+ * lease expires later on the server.
  */
 export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable<LeaseEvent> {
   readonly id: LeaseId;
@@ -98,7 +100,7 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
   private result: KeepAliveResult;
   /** Whether a keepalive was sent and has no result yet. */
   private isPending = false;
-  /** Creates the error for later refreshes. It is set when the lease has ended. */
+  /** The function that creates the error for later refreshes; set when the lease has ended. */
   private endError: (() => unknown) | undefined;
   /** The batch of the next keepalive, or of the pending one. */
   private batch: RefreshBatch | undefined;
@@ -117,7 +119,7 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
     this.lease = new LeaseView(this, onLost, context);
   }
 
-  /** Emits the grant, and schedules the first keepalive. May be called once. */
+  /** Emits the grant, and schedules the first keepalive. Must be called only once. */
   start(): void {
     this.context.keepAlives.retain();
     this.hold('granted');
@@ -167,8 +169,8 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
     this.isPending = false;
     this.result = result;
     this.lastError = undefined;
-    // The TTL may have passed. A process that was suspended reads responses that arrived earlier before it runs its
-    // timers.
+    // The TTL may have passed already. After a suspension, the process reads the responses that have arrived before it
+    // runs its timers.
     if (this.remainingMs === 0) return this.onExpired();
     this.hold('refreshed');
   }
@@ -181,7 +183,7 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
     this.lastError = error;
     // After an error that is not temporary, such as a changed password, the pauses are longer.
     const pauseMs = Math.min(isRetryable(error) ? RETRY_MS : Infinity, this.ttlMs / 10);
-    // The retry is scheduled before the end of the TTL, as only the batch detects that the TTL has passed.
+    // The retry is scheduled for the end of the TTL at the latest, as only the batch detects that the TTL has passed.
     this.scheduleKeepAlive(Math.min(pauseMs, this.remainingMs), pauseMs * BATCH_PART);
     const { id, lease, ttl, remainingMs } = this;
     this.failRefreshes(error);

@@ -12,10 +12,11 @@ export interface ScheduledLease {
 }
 
 /**
- * Schedules the keepalives of leases. Leases that are due at about the same time are refreshed in one turn, as a batch.
- * This costs less, and these leases stay together in later batches. A batch has one timer for all its leases. The timer
- * is set for the time at which the batch is due, and then for the first lease that expires. A timer for each lease
- * would cost as much as the rest of a refresh.
+ * A scheduler for the keepalives of leases. Leases that are due at about the same time are refreshed in one turn of the
+ * event loop, as a batch. A batch costs less than separate refreshes, and its leases stay together in later batches.
+ * All leases of a batch share one timer, as a timer for each lease would cost as much as the rest of a refresh. The
+ * timer is set for the time at which the batch is due. Afterwards it is set for the time at which the first lease of
+ * the batch expires.
  */
 export class RefreshScheduler {
   /** The latest batch for each tolerance, in milliseconds. */
@@ -28,7 +29,7 @@ export class RefreshScheduler {
   /**
    * Adds a lease to a batch that is due in `ms` milliseconds.
    *
-   * @param earlyMs the tolerance in milliseconds: a batch that is due earlier, up to this time, is used if there is one
+   * @param earlyMs the tolerance in milliseconds: an existing batch is used if it is due at most this much earlier
    */
   schedule(ms: number, earlyMs: number, lease: ScheduledLease): RefreshBatch {
     const at = this.timers.now() + ms;
@@ -45,7 +46,7 @@ export class RefreshScheduler {
     return batch;
   }
 
-  /** Refreshes all waiting leases now, as their timers might run late. */
+  /** Sends the keepalives of all batches that are not due yet, as their timers might run late. */
   hurry(): void {
     for (const batch of [...this.waiting]) batch.hurry();
   }
@@ -67,8 +68,8 @@ export class RefreshBatch {
   }
 
   /**
-   * Tells whether a lease that is due at a given time may join the batch. The batch must be due at that time, or up to
-   * `earlyMs` earlier.
+   * Returns whether a lease that is due at a given time may join the batch. The batch must be due at that time, or up
+   * to `earlyMs` earlier.
    */
   suits(at: number, earlyMs: number): boolean {
     return at - earlyMs <= this.at && this.at <= at;
@@ -128,15 +129,16 @@ class Entry implements TimerEntry {
 }
 
 /**
- * The longest time for which the timer is set, in milliseconds. A timer stands still while the machine sleeps, so the
- * clock is read this often. The time is also below the longest delay of Node's timers.
+ * The longest time for which the timer is set, in milliseconds. A timer does not advance while the machine sleeps, so
+ * the clock is read at least this often. The value is also below the longest delay of Node's timers.
  */
 const LONGEST_SLEEP_MS = 1_000;
 
 /**
- * Schedules any number of functions with one timer, which is set for the earliest function. The entries are a sorted
- * array, as a heap is hardly faster. With eight TTLs, 1 000 to 40 000 leases have 50 to 66 batches, and a refresh takes
- * no longer than with a heap. With 300 TTLs they have 700 to 2 500 batches, and a refresh takes up to 0.1 us more.
+ * A queue that schedules any number of functions with one timer. The timer is set for the earliest function. The
+ * entries are in a sorted array, as a heap is hardly faster. With eight TTLs, 1 000 to 40 000 leases have 50 to 66
+ * batches, and a refresh takes no longer than with a heap. With 300 TTLs they have 700 to 2 500 batches, and a refresh
+ * takes up to 0.1 us more.
  */
 export class TimerQueue {
   /** The entries, the earliest one first. */

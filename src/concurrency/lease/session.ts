@@ -37,9 +37,9 @@ export interface Session {
   /** Whether the lease is certainly valid by the local clock, and the session has not ended. */
   readonly alive: boolean;
   /**
-   * Ends the session, but does not revoke its lease. The lease and its keys exist until the TTL has passed, as the
-   * lease is no longer refreshed. The Observable of the session completes. Everything that is held by the session
-   * errors with `LockLost` or `LeaseLost`, and its keys remain. Another process can continue with
+   * Ends the session, but does not revoke its lease. The Observable of the session completes. Everything that is held
+   * under the session errors with `LockLost` or `LeaseLost`. The lease is no longer refreshed, so it and its keys
+   * remain only until its TTL has passed. Before that time, another process can keep them with
    * `lease.adopt(session.lease)`.
    */
   orphan(): void;
@@ -50,7 +50,7 @@ export const DEFAULT_SESSION_TTL = 60;
 const NEW_SESSION: OptionKinds<NewSessionOptions> = { ttl: WHOLE };
 
 /**
- * The name of the property that holds the internal state of a session. It is a symbol, so that the wrappers of
+ * The name of the property that contains the internal state of a session. It is a symbol, so that the wrappers of
  * `etcd.promises` return this property unchanged.
  */
 const STATE = Symbol('the state of a session');
@@ -150,7 +150,8 @@ function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
       subscriber.next(new LeaseSession(begun, orphan));
     };
     subscriber.add(() => {
-      // Owners stop before the lease is revoked, as another client may own their locks afterwards.
+      // The owners of locks are notified before the lease is revoked, as another client may own the locks after the
+      // revocation.
       end('was left');
       const released = tearDownAndRelease(() => holding.unsubscribe());
       state?.follow(released);
@@ -172,8 +173,8 @@ function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
       holding.add(heldLease({ ttl }, context, () => state?.orphaned === true).subscribe({ next, error, complete }));
     });
     const error = (failure: unknown): void => subscriber.error(failure);
-    // The client may be closed during a pause before a retry. There is no lease at that time whose Observable would
-    // complete.
+    // The client may be closed during a pause before a retry, when there is no lease whose Observable would complete.
+    // So the closing of the client is also observed here.
     holding.add(retryTransient(granting, context.settings).pipe(takeUntilClosed(context.closed)).subscribe({ error, complete }));
   });
 }
@@ -211,7 +212,10 @@ export const endOf = (session: Session): EtcdError | undefined => stateOf(sessio
 export const errorAtEnd = (session: Session, closed: Observable<void>): Observable<never> =>
   new LightObservable((observer) => new EndObserver(stateOf(session), closed, observer).begin());
 
-/** An observer of the end of a session. It is one object, as a session may hold thousands of locks. */
+/**
+ * An observer of the end of a session. It is one object instead of a pipeline of operators to save memory, as a session
+ * may hold thousands of locks.
+ */
 class EndObserver implements Detachable<never> {
   constructor(
     private readonly session: SessionState,
@@ -235,7 +239,7 @@ class EndObserver implements Detachable<never> {
   }
 }
 
-/** Tells whether an Observable that replays its value has emitted already. */
+/** Returns whether an Observable that replays its value has emitted already. */
 function hasFired(source: Observable<void>): boolean {
   let fired = false;
   source.subscribe({ next: () => (fired = true), error: () => undefined }).unsubscribe();
@@ -243,8 +247,8 @@ function hasFired(source: Observable<void>): boolean {
 }
 
 /**
- * Tells whether a session has ended. Its end has deleted all keys under the lease, or has left them to expire. So no
- * key has to be released separately. In the first case, `hold` waits for the revocation.
+ * Returns whether a session has ended. When a session ends, its lease is revoked, or expires later after `orphan()`. So
+ * the keys under the lease need no separate release. A revocation is recorded as a release of the current teardown.
  */
 export function isReleasedWith(session: Session | undefined): boolean {
   if (session === undefined || endOf(session) === undefined) return false;

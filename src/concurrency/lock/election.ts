@@ -34,15 +34,16 @@ export interface Leadership extends LockHandle {
   resign(): Observable<void>;
 }
 
-/** An election. One of its candidates leads at a time. */
+/** An election. At most one of its candidates is the leader at a time. */
 export interface Election {
   readonly name: string;
   /**
    * Campaigns for the leadership, and holds it as long as the Observable is subscribed to. The Observable emits the
-   * leadership when the election is won, and errors with `LockLost` as soon as the leadership is no longer certain.
-   * With `switchMap` it starts and stops the work of the leader. Campaigns are compatible with `etcdctl elect` and
-   * etcd's Go client. If the lease of the option `lease` already has a key in the election, the value of the key is
-   * replaced. The key keeps its position in the queue.
+   * leadership when the election is won, and errors with `LockLost` as soon as the leadership is no longer certain. If
+   * it is combined with `switchMap`, the work of the leader starts with the leadership, and stops when the Observable
+   * errors. Campaigns are compatible with `etcdctl elect` and etcd's Go client. If the lease of the option `lease` or
+   * `session` already has a key in the election, the value of this key is replaced. The key keeps its position in the
+   * queue.
    *
    * With `onLost: 'reacquire'` the Observable campaigns again after each loss, with the same value, and emits each
    * {@link OwnershipEvent}. `whileLeader` then stops the work at a loss.
@@ -61,8 +62,8 @@ export interface Election {
   campaign(value: BytesLike, options?: CampaignOptions): Observable<Leadership>;
   /**
    * Emits the key and value of the current leader, and then of each later leader; undefined while there is no leader.
-   * The Observable is hot, continues after lost connections and compactions, and never emits an old leader after a
-   * newer one.
+   * They are also emitted again for each value that the leader proclaims. The Observable is hot, continues after lost
+   * connections and compactions, and never emits an old leader after a newer one.
    */
   readonly leader$: Observable<KeyValue | undefined>;
 }
@@ -90,7 +91,8 @@ function campaignOf(name: string, context: ConcurrencyContext): Election['campai
       checkArgument('campaign', 'value', value, BYTES);
       const { onLost, ...rest } = checkOptions('campaign', options, CAMPAIGN_OPTIONS);
       const once = defer(() => {
-        // Each leadership has a separate state. If a leadership that has ended is resigned, the next one must not end.
+        // Each leadership has a separate state, so that resigning a leadership that has ended does not end the next
+        // one.
         const resignation = new Resignation();
         const toOwner = (entry: HeldEntry): Leadership => toLeadership(entry, context, resignation);
         return acquire(enterQueue({ name, value }, rest, context), context, toOwner).pipe(
@@ -99,7 +101,8 @@ function campaignOf(name: string, context: ConcurrencyContext): Election['campai
           takeUntil(resignation.done),
         );
       });
-      // When an app stops, most of its replicas are still waiting. Closing their clients is not an error.
+      // When an app stops, most of its replicas are still waiting for the leadership. Closing their clients is not an
+      // error, so the campaign completes.
       return acquireOnceOrAgain(once, onLost, context).pipe(takeUntilClosed(context.closed));
     });
   }

@@ -50,7 +50,7 @@ export interface LockHandle {
   /** The fencing token: a number that grows with each owner. Send it to protected resources outside etcd. */
   readonly revision: number;
   /**
-   * A compare that holds only as long as the ownership lasts. Put it into the `compare` of every txn that the lock
+   * A compare that is true only as long as the ownership lasts. Put it into the `compare` of every txn that the lock
    * protects. A txn that arrives too late then changes nothing.
    */
   readonly guard: Compare;
@@ -72,7 +72,10 @@ export interface LockWaiter {
 
 /** The time limit of `whenUnlocked`. */
 export interface WhenUnlockedOptions {
-  /** How long to wait, in milliseconds, before it errors with `DeadlineExceeded`. There is no limit by default. */
+  /**
+   * How long to wait, in milliseconds, before the Observable errors with `DeadlineExceeded`. There is no limit by
+   * default.
+   */
   readonly timeoutMs?: number;
 }
 
@@ -238,8 +241,8 @@ export function semaphores(context: ConcurrencyContext) {
 }
 
 /**
- * Waits until fewer than `permits` entries are before an entry. The earlier entries are read once, and then their
- * deletions are counted. Later entries do not matter. So the release of a permit causes no further requests.
+ * Waits until fewer than `permits` entries are before an entry. The earlier entries are read once, and then a watch
+ * counts their deletions. So the release of a permit causes no further requests. Later entries do not matter.
  */
 function waitForPermit(permits: number): WaitStrategy {
   return function wait(context, entry) {

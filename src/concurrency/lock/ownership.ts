@@ -43,15 +43,15 @@ export interface SessionOptions {
    */
   readonly ttl?: number;
   /**
-   * An existing lease that is used instead. The client neither refreshes nor revokes it. The end of this lease is
-   * detected only when the server deletes the key, and `alive` does not check the TTL. Two callers that pass the same
-   * lease for the same name share one key, and both own it.
+   * An existing lease to use instead of a new one. The client neither refreshes nor revokes it. The end of this lease
+   * is detected only when the server deletes the key, and `alive` does not check the TTL. Two callers that pass the
+   * same lease for the same name share one key, and both are owners.
    */
   readonly lease?: LeaseId;
   /**
-   * A session whose lease is used instead. Many ownerships can share the lease of a session. The ownership errors with
-   * `LockLost` as soon as the session ends or is lost, and with `LeaseLost` if the session had ended before. Two
-   * callers that pass the same session for the same name share one key, and both own it.
+   * A session whose lease is used instead of a new one. Many ownerships can share the lease of a session. The ownership
+   * errors with `LockLost` as soon as the session ends or is lost, and with `LeaseLost` if the session had ended
+   * before. Two callers that pass the same session for the same name share one key, and both are owners.
    */
   readonly session?: Session;
 }
@@ -68,8 +68,9 @@ export interface HeldEntry extends WaiterEntry {
 }
 
 /**
- * Emits an entry with `isOwner` when the entry owns the lock. Errors with `LockLost` if the key of the entry was
- * deleted meanwhile. Each recipe decides for which keys an entry waits.
+ * A function that waits for the ownership. Its Observable emits the entry with `isOwner` when the entry owns the lock.
+ * It errors with `LockLost` if the key of the entry was deleted meanwhile. Each recipe decides for which keys an entry
+ * waits.
  */
 export type WaitStrategy = (context: ConcurrencyContext, entry: WaiterEntry) => Observable<WaiterEntry>;
 
@@ -78,9 +79,9 @@ export interface AcquireRequest {
   /** The name of the queue: the prefix of its keys, without the slash. */
   readonly name: string;
   /**
-   * The value of the key. If the caller passed a lease, the key may exist already. Its value is then replaced, as by
-   * etcd's Go client, which proclaims the value in this case. Without `value` the key is created without a value, and
-   * an existing key is left unchanged.
+   * The value of the key. If the caller passed a lease or a session, the key may exist already. Its value is then
+   * replaced, as by etcd's Go client, which proclaims the value in this case. Without `value` the key is created
+   * without a value, and an existing key is left unchanged.
    */
   readonly value?: BytesLike;
   /** The condition for the ownership. By default it is that of a lock: the queue has no earlier entry. */
@@ -110,8 +111,8 @@ const WATCH_AFTER_MS = 50;
 const LATE_ATTEMPTS = 3;
 
 /**
- * Holds one entry of a queue from the grant of its lease until its release. A program may have thousands of waiters. So
- * this is one object, and not a pipeline of operators, each of which would need several objects.
+ * The life of one queue entry, from the grant of its lease until its release. A program may have thousands of waiters.
+ * To save memory, this is one object instead of a pipeline of operators, each of which would need several objects.
  */
 class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
   private lease: Pick<HeldLease, 'alive'> | undefined;
@@ -121,7 +122,10 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
   private since = 0;
   /** The subscription to the lease of this waiter, or to the end of the session whose lease is used. */
   private holding: Unsubscribable | undefined;
-  /** The subscription that enters the queue. With a lease of the caller it also holds the entry. */
+  /**
+   * The subscription that enters the queue. If the caller passed a lease or a session, this subscription also holds the
+   * entry.
+   */
   private entering: Unsubscribable | undefined;
   private waiting: Unsubscribable | undefined;
   private deletion: Unsubscribable | undefined;
@@ -181,7 +185,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
   }
 
   /**
-   * Uses a lease of the caller. The entry must be deleted when the subscriber has left, as the lease may exist longer
+   * Uses a lease of the caller. The entry must be deleted when the subscription ends, as the lease may exist longer
    * than the ownership.
    */
   private enterWithLease(lease: LeaseId): void {
@@ -342,8 +346,9 @@ class OwnerWait<T> implements Observer<HeldEntry>, Detachable<T> {
 }
 
 /**
- * Converts an error of an ownership to `LockLost`. Any error is a loss: if the watch of the key is denied, for example,
- * the client would not notice the deletion of the key. Errors before the ownership are returned unchanged.
+ * Converts an error of an ownership to `LockLost`. During the ownership, any error counts as a loss. For example, if
+ * the server denies the watch of the key, the client cannot detect the deletion of the key. Errors before the ownership
+ * are returned unchanged.
  *
  * @param losses the reasons that count as a loss even before the ownership
  */

@@ -26,8 +26,8 @@ export interface Reacquire {
    * `reacquire` continues after each loss. The Observable emits `{ type: 'lost', error }` as soon as the ownership is
    * uncertain. It then waits in the queue again, and emits `{ type: 'owned', … }`. It also waits if etcd cannot be
    * reached at the start. It errors only with a permanent failure, such as `PermissionDenied`, and completes when the
-   * client is closed. Run the work with `whileLeader` or `withLock`, which stop it at each loss. A `switchMap` has to
-   * check `type`.
+   * client is closed. Run the work with `whileLeader` or `withLock`, which stop it at each loss. A `switchMap` must
+   * check the `type` of each event, as it also receives `lost`.
    */
   readonly onLost: 'reacquire';
 }
@@ -38,7 +38,7 @@ export type AnyOnLost<O extends { readonly onLost?: 'error' }> = Omit<O, 'onLost
 /** The valid values of the option `onLost`. */
 export const ON_LOST = oneOf('error', 'reacquire');
 
-/** Acquires an ownership once, or acquires it again after each loss. The option `onLost` decides. */
+/** Acquires an ownership once, or again after each loss, depending on the option `onLost`. */
 export function acquireOnceOrAgain<T extends object>(
   once: Observable<T>,
   onLost: 'error' | 'reacquire' = 'error',
@@ -74,7 +74,8 @@ function reacquireAfterLoss<T extends object>(
       if (everOwned && awaitsRepair(error)) return true;
       if (!isRetryable(error)) return false;
       if (isTransient(error) || everOwned) return true;
-      // No etcd has ever responded, so the endpoint may not be an etcd server. Such failures are therefore counted.
+      // Before the first ownership, such a failure may be permanent, for example because the endpoint is not an etcd
+      // server. So it is retried only a few times.
       refusals.add(error);
       return !refusals.exceeded;
     };
@@ -93,7 +94,7 @@ function reacquireAfterLoss<T extends object>(
 }
 
 /**
- * Subscribes to a source again after an error, with pauses that grow until it emits.
+ * Subscribes to a source again after an error, with pauses that grow until the source emits.
  *
  * @param lossOf returns the values that are emitted before the next subscription; undefined for an error that is passed
  * on
@@ -120,8 +121,8 @@ export function restartAfterLoss<T>(
 }
 
 /**
- * Tells whether an error lasts until the store is repaired. An owner that lost its lock waits for the repair. A new
- * request fails.
+ * Returns whether an error lasts until the store is repaired. A former owner waits for the repair, but the first
+ * acquisition fails with the error.
  */
 export const awaitsRepair = (error: unknown): boolean => hasReason(error, 'NoSpace');
 

@@ -19,26 +19,29 @@ import { type HeldEntry, type SessionOptions, toLockLost } from './ownership.js'
 import { errorWhenDeleted, ownershipGuard, readOwner, waiterKey, type WaiterEntry, waitForOwnership } from './waiterQueue.js';
 
 /**
- * The callers that count as one owner of a lock, and may acquire it again without waiting. These are all callers on the
- * same host, in the same process, or in the same thread. A process includes all its threads; a thread is the main
- * thread or a worker. With `holder` these are all callers that pass the same name.
+ * The callers that count as one owner of a lock, and may acquire it again without waiting. With `host`, `process` or
+ * `thread`, all callers on the same host, in the same process or in the same thread count as one owner. A process
+ * includes all its threads; a thread is the main thread or a worker. With `holder`, all callers that pass the same name
+ * count as one owner.
  */
 export type Reentrancy = 'host' | 'process' | 'thread' | { readonly holder: string };
 
 /**
- * The maximum number of attempts to find out whether a share was created, after its subscriber has left. If all of them
- * fail, the share exists until its lease expires.
+ * The maximum number of attempts to find out whether a share was created, after its subscription has ended. If all of
+ * them fail, the share exists until its lease expires.
  */
 const LATE_SHARE_ATTEMPTS = 3;
 
-/** Signals that the state of the lock has changed between two steps of acquiring. The steps are then repeated. */
+/**
+ * The signal that the state of the lock has changed between two steps of an acquisition. The steps are then repeated.
+ */
 const STATE_CHANGED = new Error('the state of the lock has changed');
 
 /**
- * Enters the queue of a lock as `enterQueue` does, for one of several callers that share an entry. The callers that
- * count as one owner are called a holder. Each caller has a share of the holder's entry, under a separate lease. The
- * caller is an owner if the entry owns the lock. Each caller keeps the lease of the entry alive. The last caller that
- * leaves deletes the entry. If a caller crashes, its share ends when its lease expires.
+ * Enters the queue of a lock as `enterQueue` does, for one of several callers that share an entry. All callers that
+ * count as one owner are called the holder of this entry. Each caller has a share of the entry, under a separate lease,
+ * and keeps the lease of the entry alive. A caller is an owner if the entry owns the lock. The last caller that
+ * unsubscribes deletes the entry. If a caller crashes, its share ends when its lease expires.
  */
 export function enterSharedQueue(
   name: string,
@@ -94,7 +97,7 @@ function acquireShare(keys: SharedKeys, ttl: number, context: ConcurrencyContext
 
 /**
  * Creates the queue entry for the first caller of a holder. The lease of the entry belongs to all callers of the
- * holder, and is not revoked when the first one leaves.
+ * holder, and is not revoked when the first caller unsubscribes.
  */
 function createEntry(keys: SharedKeys, ttl: number, context: ConcurrencyContext): Observable<HeldEntry> {
   const { kv, service } = context;
@@ -135,7 +138,7 @@ interface ShareSteps {
   readonly cleanUp: () => Observable<unknown>;
 }
 
-/** Creates a share, and releases it when the subscriber has left. */
+/** Creates a share, and releases it when the subscription ends. */
 function holdShare({ keys, lease, take, cleanUp }: ShareSteps, context: ConcurrencyContext): Observable<HeldEntry> {
   return defer(() => {
     const { cleanup, settings } = context;
@@ -149,7 +152,7 @@ function holdShare({ keys, lease, take, cleanUp }: ShareSteps, context: Concurre
       use: (entry, hasLeft) => {
         if (entry === undefined) return throwError(() => STATE_CHANGED);
         const turn = entry.isOwner ? of(entry) : waitForOwnership(context, entry).pipe(startWith(entry));
-        // The share has a separate lease. It may end although the queue entry still exists.
+        // The share has a separate lease, so it may end while the queue entry still exists.
         const share = { ...entry, key: shareKey(keys, entry.lease), revision: entry.shareRevision };
         return merge(errorWhenDeleted(context, entry), errorWhenDeleted(context, share), turn).pipe(
           map((held) => ({ ...held, alive: () => !hasLeft() && lease.alive })),
@@ -168,8 +171,8 @@ function holdShare({ keys, lease, take, cleanUp }: ShareSteps, context: Concurre
 }
 
 /**
- * Names the release of a share. A caller that acquires again with the same lease waits for this release. Otherwise it
- * would find its old share, and lose it when the release is carried out.
+ * Names the release of a share. A caller that acquires again with the same lease waits for this release. Without the
+ * wait, the caller would find its old share, and lose it when the release is carried out.
  */
 const releaseName = (keys: SharedKeys): string => `${pointerKey(keys)}/${keys.share}`;
 
@@ -187,7 +190,7 @@ function holderOf(reentrant: Reentrancy, identity: () => Identity): string {
 
 /**
  * A queue entry that several callers share. Like any other entry, it is a key `<name>/<lease in hex>`. So all clients
- * that use this layout exclude each other. There are further keys under `<name>.shares/`:
+ * that use this layout exclude each other. Further keys are stored under `<name>.shares/`:
  * - `<holder>`: the pointer, created with the entry and under its lease, so that a holder has at most one entry
  * - `<holder>/<lease of the entry in hex>/<lease of the share in hex>`: a share, under a separate lease
  */
@@ -232,7 +235,7 @@ export function countShares(kv: KvService, name: string, revision: number): Obse
 
 /**
  * Creates the queue entry with a first share. Emits undefined if the holder has another entry already. The attempt may
- * be repeated: it finds an entry that an earlier attempt has created.
+ * be repeated, as it then finds the entry that an earlier attempt has created.
  */
 function createShared(kv: KvService, keys: SharedKeys, lease: LeaseId): Observable<SharedEntry | undefined> {
   const pointer = pointerKey(keys);
@@ -290,8 +293,8 @@ function deletePointer(kv: KvService, keys: SharedKeys, { createRevision }: KeyV
 
 /**
  * Deletes a share, and also the queue entry if this was the last share. The attempt may be repeated, as it deletes only
- * keys that were created here. The lease of the entry is also revoked if an earlier attempt deleted the entry and the
- * response to that attempt was lost.
+ * keys that this holder has created. The lease of the entry is also revoked if an earlier attempt deleted the entry and
+ * the response to that attempt was lost.
  */
 function leaveShared({ kv, service }: ConcurrencyContext, keys: SharedKeys, entry: SharedEntry): Observable<unknown> {
   const { lease } = entry;
@@ -303,7 +306,7 @@ function leaveShared({ kv, service }: ConcurrencyContext, keys: SharedKeys, entr
   return retryCleanup(kv.txn({ compare: [ownershipGuard(entry), ...alone], success: last, failure: [share, get(entry.key)] })).pipe(
     switchMap((result) => {
       const over = result.succeeded || result.responses[1]?.createRevision !== entry.revision;
-      // The lease has no keys any more, so it is revoked.
+      // The lease of the entry has no keys any more, so it is revoked.
       return over ? retryCleanup(service.revoke(lease)) : of(undefined);
     }),
   );

@@ -30,13 +30,13 @@ export interface WaiterEntry {
   readonly isOwner: boolean;
 }
 
-/** Creates a compare that holds as long as the entry exists. */
+/** Creates a compare that is true as long as the entry exists. */
 export const ownershipGuard = ({ key, revision }: Pick<WaiterEntry, 'key' | 'revision'>): Compare =>
   on(key).createRevision.equals(revision);
 
 export const waiterKey = (name: string, lease: LeaseId): string => `${name}/${idToHex(lease)}`;
 
-/** Reads the key with the lowest create revision of a queue. */
+/** Creates the operation that reads the key with the lowest create revision of a queue. */
 export const readOwner = (name: string) => range({ prefix: `${name}/` }, { limit: 1, sortTarget: 'CREATE', sortOrder: 'ASCEND' });
 
 /** Adds an entry to a queue, or finds the entry of the same lease. Makes one attempt, which may be repeated. */
@@ -83,8 +83,8 @@ export function waitForOwnership(context: ConcurrencyContext, entry: WaiterEntry
 }
 
 /**
- * Emits the entry when a folder has no earlier keys. It waits for the deletion of the last of these keys, and then
- * reads the folder again. Errors with `LockLost` if the key of the entry was deleted meanwhile.
+ * Emits the entry when a folder has no earlier keys. While there are earlier keys, it waits for the deletion of the
+ * last one, and then reads the folder again. Errors with `LockLost` if the key of the entry was deleted meanwhile.
  */
 export const waitForPredecessors = (context: ConcurrencyContext, entry: WaiterEntry, folder: string): Observable<WaiterEntry> =>
   new LightObservable((observer) => {
@@ -94,8 +94,8 @@ export const waitForPredecessors = (context: ConcurrencyContext, entry: WaiterEn
   });
 
 /**
- * A wait that consists of steps, one after the other. It is one object, and not a pipeline of operators, as a program
- * may have many waiters.
+ * A wait that consists of steps, one after the other. It is one object instead of a pipeline of operators to save
+ * memory, as a program may have many waiters.
  */
 abstract class SteppedWait<T> implements Detachable<T> {
   private step: Unsubscribable | undefined;
@@ -186,7 +186,7 @@ interface ReadKey {
  * Emits once, and completes, when a key does not exist any more. A key that was created again counts as deleted.
  * Completes without a value when the client is closed.
  *
- * @param known the key as it was read before. If this is omitted, the key is read first, and need not exist
+ * @param known the key as it was read before. If it is omitted, the key is read first, and need not exist
  */
 export const whenDeleted = (context: ConcurrencyContext, key: BytesLike, known: Partial<ReadKey> = {}): Observable<void> =>
   new LightObservable((observer) => {
@@ -274,8 +274,8 @@ export interface Seen {
  * key's mod revision with the one that was read before. So a repeated put does nothing if the first attempt was carried
  * out, or if another client has written to the key since.
  *
- * @returns one attempt, which may be repeated, as it remembers the results of earlier attempts. Call this function once
- * for each write.
+ * @returns an Observable that makes one attempt. It may be subscribed to again, as it stores the results of earlier
+ * attempts. Call this function once for each write.
  */
 export function overwrite(kv: KvService, key: BytesLike, value: BytesLike, lease: LeaseId): Observable<Seen> {
   let seen: Seen | undefined;
@@ -300,7 +300,7 @@ export function overwrite(kv: KvService, key: BytesLike, value: BytesLike, lease
               // again.
               if (inDoubt) return of({ header, kv: result.responses[0] });
               // Another client has written after the read. All earlier attempts certainly failed, so the write is sent
-              // again, and then follows the other one.
+              // again, and replaces the other client's value.
               seen = undefined;
               return once;
             }),

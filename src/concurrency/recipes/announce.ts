@@ -38,8 +38,8 @@ export interface AnnounceOptions {
    */
   readonly ttl?: number;
   /**
-   * A session whose lease is used instead. When the session ends or is lost, the Observable emits `lost`, and then
-   * errors with `LeaseLost`.
+   * A session whose lease is used instead of a new one. When the session ends or is lost, the Observable emits `lost`,
+   * and then errors with `LeaseLost`.
    */
   readonly session?: Session;
 }
@@ -165,10 +165,10 @@ function leaseOf(session: Session, { closed }: ConcurrencyContext): Observable<L
   });
 }
 
-/** The maximum number of attempts to find out whether a write was carried out, after the subscriber has left. */
+/** The maximum number of attempts to find out whether a write was carried out, after the subscription has ended. */
 const LATE_ATTEMPTS = 3;
 
-/** Writes a key under the lease of a session, and deletes it when the subscriber has left. */
+/** Writes a key under the lease of a session, and deletes it when the subscription ends. */
 function inSession(session: Session, key: BytesLike, newest$: Observable<BytesLike>, context: ConcurrencyContext): Observable<number> {
   const { cleanup, kv } = context;
   const { lease } = session;
@@ -178,8 +178,8 @@ function inSession(session: Session, key: BytesLike, newest$: Observable<BytesLi
     let lateAttempts = LATE_ATTEMPTS;
     let pending: Observable<unknown> = of(undefined);
     const write = keyWriter(key, lease, context, () => left && lateAttempts-- <= 0);
-    // A write that was sent may be carried out after the subscriber has left. So the deletion waits for the outcome of
-    // the write.
+    // A write that was sent may be carried out after the subscription has ended. So the deletion waits for the outcome
+    // of the write.
     const untilKnown = (value: BytesLike): Observable<number> => {
       const outcome = new AsyncSubject<number>();
       pending = outcome;

@@ -109,8 +109,9 @@ function enterBarrier(name: string, count: number, options: SessionOptions, cont
 const BY_AGE = { sortTarget: 'CREATE', sortOrder: 'ASCEND', keysOnly: true } as const;
 
 /**
- * Waits until all members have entered. The last member to enter writes the key `ready`, after the keys of all members.
- * The `observedRevision` of the emitted entry is the revision at which the round began.
+ * Waits until all members have entered. The last member to enter then writes the key `ready`, so the revision of this
+ * key is higher than those of all members. The `observedRevision` of the emitted entry is the revision at which the
+ * round began.
  */
 function waitForAll(name: string, count: number): WaitStrategy {
   return function wait(context, entry) {
@@ -141,8 +142,8 @@ function waitForAll(name: string, count: number): WaitStrategy {
 }
 
 /**
- * Begins a round, if all members still exist and the round has not begun yet. If it is repeated after the round, or
- * after a member has left, it has no effect.
+ * Begins a round, if all members still exist and the round has not begun yet. The txn has no effect if it is repeated
+ * after the round, or after a member has left.
  */
 function beginRound(kv: KvService, name: string, lastBegunAt: number, members: readonly KeyValue[]) {
   const allExist = members.map(({ keyBytes, createRevision }) => on(keyBytes).createRevision.equals(createRevision));
@@ -151,7 +152,8 @@ function beginRound(kv: KvService, name: string, lastBegunAt: number, members: r
 
 /**
  * Waits until all members of the round have left. The first member stays until all others have left, and the others
- * wait for the first one. So each member waits for the deletion of one key. A key is also deleted when its lease ends.
+ * wait for the first one. So each member waits for the deletion of only one key at a time. A key is also deleted when
+ * its lease ends.
  */
 function waitForAllToLeave(name: string, entry: WaiterEntry, context: ConcurrencyContext): Observable<void> {
   const { kv, settings } = context;

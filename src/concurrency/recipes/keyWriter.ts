@@ -19,7 +19,7 @@ const stateOf = (kv: KeyValue | undefined, asOf: number): ReadState => ({ modRev
 
 /**
  * Creates a function that writes values to a key, one after the other. Each value is written exactly once, and replaces
- * any existing value. The function emits the revision of the write.
+ * any existing value. For each value, the Observable emits the revision of the write.
  *
  * Each put compares the mod revision that was read before. If the outcome of an attempt is unknown, the history of the
  * key is read. The history shows whether the put was carried out, even if the key was overwritten or deleted later.
@@ -56,7 +56,7 @@ export function keyWriter(
         readNow.pipe(
           switchMap((now) =>
             writtenBetween(before, now, key, lease, kv).pipe(
-              // If the outcome stays unknown, it is emitted as a value, as an error would cause a retry.
+              // If the outcome stays unknown, the error is emitted as a value, so that it does not cause a retry.
               map((found) => (found === 'unknown' ? uncertain : found)),
               switchMap((found) => {
                 known = now;
@@ -101,7 +101,7 @@ function writtenBetween(
   lease: LeaseId,
   kv: KvService,
 ): Observable<number | undefined | 'unknown'> {
-  // If the key does not exist now, it may still have been written and then deleted.
+  // A key that does not exist now may have been written and then deleted.
   if (now.modRevision === before.modRevision && now.modRevision !== 0) return of(undefined);
   const search = (from: number): Observable<number | undefined | 'unknown'> => {
     if (from > now.asOf) return of(undefined);

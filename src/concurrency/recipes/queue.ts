@@ -33,13 +33,15 @@ export interface EnqueueResult {
 /** A queue: first in, first out. */
 export interface Queue {
   readonly name: string;
-  /** Adds an item at the end, at most once. Errors with `AmbiguousWrite` if it is unknown whether it was added. */
+  /**
+   * Adds an item at the end, at most once. Errors with `AmbiguousWrite` if it is unknown whether the item was added.
+   */
   enqueue(value: BytesLike): Observable<EnqueueResult>;
   /**
-   * Takes the first item, or waits for an item. Emits the item, and completes. Each item is delivered to exactly one
-   * consumer, and is deleted from the queue at that moment. If the consumer crashes, the item is lost. If a consumer
-   * unsubscribes while an item is being taken for it, the item is put back at its old position. Errors with
-   * `AmbiguousWrite` if it is unknown whether an item was taken. Needs etcd 3.3 or newer.
+   * Takes the first item, or waits for an item. Emits the item, and completes. Each item is taken by only one consumer,
+   * and is deleted from the queue at that moment. If the consumer crashes, the item is lost. If a consumer unsubscribes
+   * while an item is being taken for it, the item is put back at its old position. Errors with `AmbiguousWrite` if it
+   * is unknown whether an item was taken. Needs etcd 3.3 or newer.
    */
   dequeue(): Observable<KeyValue>;
 }
@@ -80,8 +82,8 @@ function byAge(prefix: string): QueueOrder {
 }
 
 /**
- * Returns a part of a key that is unique: the time, for readability, and 64 random bits. It does not affect the order
- * of a queue, which is that of revisions.
+ * Returns a unique part of a key: the time, for readability, and 64 random bits. It does not affect the order of a
+ * queue, as a queue is ordered by revisions.
  */
 function unique(): string {
   const chance = crypto.getRandomValues(new Uint32Array(2));
@@ -93,7 +95,7 @@ export interface PriorityQueue {
   readonly name: string;
   /**
    * Adds an item after the items of the same priority, at most once. The priority is a number from 0 (first) to 65 535.
-   * Errors with `AmbiguousWrite` if it is unknown whether it was added.
+   * Errors with `AmbiguousWrite` if it is unknown whether the item was added.
    */
   enqueue(value: BytesLike, priority: number): Observable<EnqueueResult>;
   /** Takes the first item, as `dequeue` of a queue does. */
@@ -131,8 +133,8 @@ function byPriority(prefix: string): QueueOrder {
   return {
     prefix,
     order: 'KEY',
-    // The key of an item decides its position, so the item is put back under the same key. Only the Go recipes use the
-    // number of a taken item again. In that case the item is put next to the new one.
+    // The key of an item decides its position, so the item is put back under the same key. Only the Go recipes may have
+    // used its number for a new item meanwhile. In that case, the item is put back next to the new item.
     putBack: (item) => ({
       compare: [on(item.keyBytes).missing()],
       success: [put(item.keyBytes, item.valueBytes, leaseOption(item))],
@@ -143,9 +145,9 @@ function byPriority(prefix: string): QueueOrder {
 
 /**
  * Creates the key with the next number. Emits undefined if another client has created a key meanwhile. Each enqueue
- * also writes the key `__<folder>`, and the txn compares that this key was not written since the read. It would not be
- * enough to compare the last item: if it was taken meanwhile, its number would be used twice. The value of `__<folder>`
- * is the last number. So the number of a taken item is not used again, and the item can still be put back.
+ * also writes the key `__<folder>`, and the txn compares that this key was not written since the read. A compare of the
+ * last item would not be enough: if that item was taken meanwhile, its number would be used twice. The value of
+ * `__<folder>` is the last number. So the number of a taken item is not used again, and the item can still be put back.
  */
 function append(folder: string, value: BytesLike, { kv, settings }: ConcurrencyContext): Observable<EnqueueResult | undefined> {
   const base = `__${folder}`;
@@ -169,19 +171,19 @@ function numberAfter(last: KeyValue | undefined): number {
   return Number(digits) + 1;
 }
 
-/** Returns the number after that of the counter. The Go recipes leave the counter empty; it is then 0. */
+/** Returns the number after the one in the counter. If the counter is empty, as in the Go recipes, returns 0. */
 const numberAfterCounter = (counter: KeyValue | undefined): number => (/^\d+$/.test(counter?.value ?? '') ? Number(counter?.value) + 1 : 0);
 
-/** Describes the order of a queue, and how an item is put back at its old position. */
+/** The order of a queue, and the way in which an item is put back at its old position. */
 export interface QueueOrder {
   readonly prefix: string;
   readonly order: NonNullable<RangeOptions['sortTarget']>;
   /**
-   * Returns further compares for taking an item, besides the one that the item is unchanged. They hold as long as the
-   * item is the first one.
+   * Returns compares for taking an item, in addition to the compare that the item is unchanged. They are true as long
+   * as the item is the first one.
    */
   readonly isFirst?: (stored: KeyValue) => readonly Compare[];
-  /** Reads the items that come before all others, if there are such items. */
+  /** The operation that reads the first of the items that come before all others, if there are such items. */
   readonly before?: RangeOp;
   /** Returns an item as it was added to the queue. */
   readonly read?: (stored: KeyValue) => KeyValue;
@@ -257,7 +259,8 @@ function takeOrPutBack(
     acquire: () => take,
     use: (taken) => of(taken),
     release: (takenItem, state) => {
-      // After a failure it is unknown whether the item was taken. If it was not, putting it back would duplicate it.
+      // After a failure it is unknown whether the item was taken. If the item was not taken, putting it back would
+      // duplicate it.
       if (state !== 'pending') return;
       cleanup.run(takenItem, (taken) => (taken === undefined ? undefined : sentOnce(kv.txn(putBack(taken)))), { key });
     },
@@ -271,7 +274,7 @@ export const leaseOption = ({ lease }: KeyValue): PutOptions => (lease === undef
  * The folder of items that were put back, because their consumer had unsubscribed when they were taken. A queue is
  * ordered by revisions, and an item that is written again gets a new revision. So these items go into a separate
  * folder, `<name>/.returned/<revision, 16 digits>/<rest of the key>`. Items are taken from this folder first. This
- * keeps the order, as an item that was taken was older than all items that are still in the queue.
+ * keeps the order, as an item that was put back is older than all items that are still in the queue.
  */
 const FOLDER = '.returned/';
 const DIGITS = 16;
@@ -285,7 +288,7 @@ export function returnKey(prefix: string, item: KeyValue): Uint8Array {
   return joined(head, item.keyBytes.subarray(toBytes(prefix).length));
 }
 
-/** Returns a compare that holds as long as no item that comes before this one was put back. */
+/** Returns a compare that is true as long as no item that comes before this one was put back. */
 export function noneReturnedBefore(prefix: string, { keyBytes }: KeyValue): Compare {
   const from = returnedFolder(prefix);
   return isReturned(prefix, keyBytes) ? on({ from, to: keyBytes }).missing() : on({ prefix: from }).missing();
@@ -307,7 +310,7 @@ export function asEnqueued(prefix: string, stored: KeyValue): KeyValue {
   });
 }
 
-/** Tells whether a key is one that {@link returnKey} has made. */
+/** Returns whether a key was created by {@link returnKey}. */
 function isReturned(prefix: string, key: Uint8Array): boolean {
   const folder = toBytes(returnedFolder(prefix));
   const isBelow = key.length > folder.length && folder.every((byte, index) => key[index] === byte);

@@ -49,8 +49,8 @@ export interface Services {
   readonly target: string;
   /**
    * Registers an entry, and keeps it as long as the Observable is subscribed to. If its lease is lost, the entry is
-   * registered again. If another client revokes the lease, this is detected at the next keepalive, within a third of
-   * its TTL. Unsubscribing removes the entry at once.
+   * registered again. If another client revokes the lease, the revocation is detected at the next keepalive, within a
+   * third of the TTL. Unsubscribing removes the entry at once.
    */
   register(id: string, options: RegisterOptions): Observable<Registration>;
   /**

@@ -32,7 +32,9 @@ export class ReadSet {
     return read && [...read.kvs.values()];
   }
 
-  /** Adds a read. Returns false if it contradicts an earlier read, as a key has changed between the two. */
+  /**
+   * Adds a read. Returns false if the read contradicts an earlier one, because a key has changed between the two reads.
+   */
   add(span: Span, found: readonly KeyValue[], revision: number): boolean {
     const read: Read = { span, kvs: new Map(found.map((kv) => [binaryKey(kv.keyBytes), kv])), revision };
     const agreed = this.reads.every((earlier) => agrees(earlier, read) && agrees(read, earlier));
@@ -41,8 +43,9 @@ export class ReadSet {
   }
 
   /**
-   * Returns compares that hold as long as the reads are valid. Each key must have the mod revision that was read. No
-   * key of a range may have a newer mod revision, which also excludes keys that were created since the read.
+   * Returns compares that are true as long as the reads are valid. Each key must have the mod revision that was read.
+   * No key of a range may have a mod revision that is newer than the read. This also excludes keys that were created
+   * since the read.
    */
   compares(): readonly Compare[] {
     const byKey = new Map<BinaryKey, Compare>();
@@ -56,7 +59,7 @@ export class ReadSet {
   }
 }
 
-/** Tells whether two reads agree on the keys that both have read. */
+/** Returns whether two reads agree on the keys that both have read. */
 function agrees(one: Read, other: Read): boolean {
   for (const [key, { modRevision }] of one.kvs) {
     if (holds(other.span, key) && other.kvs.get(key)?.modRevision !== modRevision) return false;
@@ -112,7 +115,7 @@ export class WriteSet {
   }
 
   /**
-   * Returns compares that hold as long as no written key has changed since a revision. Keys that were also read are
+   * Returns compares that are true as long as no written key has changed since a revision. Keys that were also read are
    * left out, as they have stricter compares already.
    */
   compares(revision: number, isRead: (key: BinaryKey) => boolean): readonly Compare[] {

@@ -35,9 +35,9 @@ export class StmAttempt implements Transaction {
   private readonly writes = new WriteSet();
   /** The revision that all reads show; undefined until it is known. */
   private revision: number | undefined;
-  /** Completes when the read that determines the revision has ended. */
+  /** An Observable that completes when the read that determines the revision has ended. */
   private pinning: Observable<void> | undefined;
-  /** The conflict that a read has found. This attempt cannot be committed any more. */
+  /** The conflict that a read has found. If it is set, this attempt cannot be committed any more. */
   private stale: EtcdError | undefined;
   private over = false;
 
@@ -102,7 +102,7 @@ export class StmAttempt implements Transaction {
     return this.kv.txn({ compare, success }).pipe(map(({ succeeded, header }) => (succeeded ? header.revision : undefined)));
   }
 
-  /** Tells whether an error is the conflict that a read has found. Any other error is an error of the body. */
+  /** Returns whether an error is the conflict that a read has found. Any other error is an error of the body. */
   isStale(error: unknown): boolean {
     return this.stale !== undefined && error === this.stale;
   }
@@ -206,8 +206,8 @@ export interface Transaction {
   /**
    * Reads the keys of a range with their values, in the order of the keys. Writes of this transaction are applied to
    * the result. At the commit, keys of the range that were created or deleted since the read also count as conflicts.
-   * The commit needs a compare for each key and one for the range. A server accepts 128 compares in a txn, unless it is
-   * configured for more. Otherwise it rejects the commit with `TooManyOps`.
+   * The commit needs a compare for each key and one for the range. By default, a server accepts 128 compares in a txn,
+   * and rejects a commit with more compares with `TooManyOps`.
    */
   range(range: Range): Observable<readonly KeyValue[]>;
   /** Writes a key at the commit. Without `lease` the key is attached to no lease. */

@@ -12,7 +12,10 @@ import { Backoff } from '../../util/time.js';
 
 /** The options of retries after conflicts. */
 export interface RetryOptions {
-  /** The maximum number of attempts: 16 by default. Errors with `Conflict` if other writes made all attempts fail. */
+  /**
+   * The maximum number of attempts: 16 by default. If all attempts fail because of other writes, the Observable errors
+   * with `Conflict`.
+   */
   readonly maxAttempts?: number;
 }
 
@@ -22,7 +25,7 @@ const DEFAULT_MAX_ATTEMPTS = 16;
 
 /**
  * The first and the longest pause, in milliseconds. The first pause is about as long as a round trip. The longest pause
- * spreads the attempts of many clients.
+ * is long enough to spread the attempts of many clients.
  */
 const INITIAL_MS = 5;
 const MAX_MS = 500;

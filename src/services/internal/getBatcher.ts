@@ -12,10 +12,11 @@ import { compileTxn } from './txn.js';
 const MOST_OPS = 128;
 
 /**
- * Sends reads of single keys that are requested in the same turn of the event loop as one txn. The txn only reads, so
- * etcd responds without a raft round. For client and server, 64 reads cost little more than one. A single read is sent
- * as a plain `Range`. If the txn is rejected, each read is sent separately, so that each has the right result. Large
- * key-values are read one by one: a batch of them would cost more, and the first one would wait for the last.
+ * Reads of single keys that are sent together. All reads that are requested in the same turn of the event loop are sent
+ * as one txn. The txn only reads, so etcd does not append it to the raft log. For client and server, 64 reads cost
+ * little more than one. A single read is sent as a plain `Range`. If the txn is rejected, each read is sent separately,
+ * so that each has the right result. Large key-values are read one by one: a batch of them would cost more, and the
+ * first one would wait for the last.
  */
 export class GatheredReads {
   private waiting: Read[] = [];
@@ -119,8 +120,8 @@ export class GatheredReads {
       const { request, resultOf } = compileTxn<readonly GetOp[], []>({ success: reads.map(toOp) });
       return this.caller.unary(kvRpcs.gets, request, undefined, onSent).pipe(
         map((given) => {
-          // The txn has no compare that could be false, so this response is not from etcd. It would show every key as
-          // missing.
+          // The txn has no compare that could be false, so this response is not from etcd. If the response were
+          // accepted, every key would seem to be missing.
           if (!given.succeeded)
             throw new EtcdError('MalformedResponse', 'a txn without a condition did not succeed', { rpc: kvRpcs.gets.name });
           return resultOf(given).responses;
@@ -186,7 +187,7 @@ function answer<T>(subscriber: Subscriber<T>, value: T): void {
  * more than a separate request.
  */
 export const BATCH_SIZE = 131_072;
-/** The size of the largest key-value that shares a batch. */
+/** The maximum size of a key-value that is read together with others in a batch. */
 export const MOST_IN_BATCH = BATCH_SIZE / 4;
 
 /**
@@ -204,7 +205,10 @@ const MOST_KEYS = 1_000;
 /** The part of the average that the newest size contributes. */
 const WEIGHT = 1 / 16;
 
-/** Estimates the sizes of key-values from those that were read before, in characters of base64. */
+/**
+ * The expected sizes of key-values, in characters of base64. They are estimated from the key-values that were read
+ * before.
+ */
 export class ReadSizes {
   /** The sizes of large key-values by key. The newest is last. */
   private readonly large = new Map<BytesLike, number>();

@@ -26,7 +26,8 @@ export interface PagesOptions extends Pick<
 }
 
 /**
- * The options of `kv.range` that pages accept: all except those for limit and order, which the pages set themselves.
+ * The options of `kv.range` that pages accept: all except `countOnly` and those for limit and order, which the pages
+ * set themselves.
  */
 const { limit: _limit, sortOrder: _sortOrder, sortTarget: _sortTarget, countOnly: _countOnly, ...OF_PAGES } = RANGE_OPTIONS;
 const PAGES: OptionKinds<PagesOptions & ReadCallOptions> = { ...READ_CALL, ...OF_PAGES, pageSize: WHOLE, consume: FUNCTION };
@@ -102,14 +103,14 @@ function compactedBetween(error: CompactedError, revision: number | undefined): 
 
 const FIRST_KEYS = 1_000;
 /**
- * The maximum number of keys in a page without values. The server still reads the values, and the client does not know
- * their sizes.
+ * The maximum number of keys in a page without values. The server still reads the values, whose sizes are unknown to
+ * the client.
  */
 const MOST_KEYS_WITHOUT_VALUES = 10_000;
 const MOST_BYTES = 8 * 2 ** 20;
 /**
- * The maximum factor by which the next page is larger. It is limited, as the values of the next page may be much
- * longer.
+ * The maximum factor by which a page grows from one to the next. It is limited, as the values of the next page may be
+ * much longer.
  */
 const GROWTH = 4;
 /**
@@ -132,9 +133,9 @@ export interface PageSizes {
 }
 
 /**
- * Chooses the number of keys of the next page. etcd counts the rest of the range for each page. With pages of a
- * constant size, the server's work would grow with the square of the number of keys. So pages grow up to several MB.
- * The size of the previous page decides how much they grow.
+ * The number of keys of the next page, which depends on the size of the previous page. For each page, etcd also counts
+ * the keys in the rest of the range. With pages of a constant size, the server's work would grow with the square of the
+ * number of keys. So pages grow up to several MB.
  */
 export class PageSize {
   /** The average size of a key-value in the previous page; 0 before the first page. */

@@ -19,7 +19,7 @@ import {
 import { toKeyRange, toSingleKey, type KeyRange, type Range } from '../../model/range.js';
 import type { ResponseHeader } from '../../model/responses.js';
 
-/** The types of a txn's operations, in their order. A response is read with these types alone. */
+/** The types of a txn's operations, in their order. Reading a response needs only these types. */
 interface Form {
   readonly success: readonly OpForm[];
   readonly failure: readonly OpForm[];

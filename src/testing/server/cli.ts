@@ -87,8 +87,8 @@ function fail(error: unknown): void {
 const LOOK_MS = 250;
 
 /**
- * Emits lines about watches and leases that have begun or ended. It also empties the record of calls, which would
- * otherwise grow without a limit.
+ * Emits lines about watches that were opened or closed, and about leases that were granted or have ended. Each time it
+ * also empties the record of calls, so that the record does not grow without a limit.
  */
 export function activityOf(server: TestServer): Observable<readonly string[]> {
   let watches: ReadonlySet<OpenWatch> = new Set();

@@ -12,13 +12,17 @@ export interface Page {
 export interface Dialect {
   /** The path prefixes of the RPCs. */
   readonly prefixes: readonly string[];
-  /** The headers that allow pages of other origins. All responses have them. */
+  /**
+   * The headers that allow requests from pages of other origins. All responses have these headers. Undefined if the
+   * gateway does not send them.
+   */
   readonly cors: Readonly<Record<string, string>> | undefined;
   /**
-   * Whether this is the second generation of the gateway. It is stricter in some respects, and more tolerant in others.
+   * Whether this is the second generation of the gateway. It writes errors differently from the first generation,
+   * accepts more forms of base64, and ignores unknown names of enum values.
    */
   readonly isV2: boolean;
-  /** Whether a call may have no body. It is then a request without fields. */
+  /** Whether a call may have no body. A call without a body is a request without fields. */
   readonly takesNothing: boolean;
   /** Whether the word `Bearer` may precede a token. A browser sends the token of a WebSocket in this form. */
   readonly knowsBearer: boolean;
@@ -30,7 +34,7 @@ export interface Dialect {
   readonly notAllowed: Page;
   /** Returns the page for the error of a call. */
   readonly error: (text: string, code: GrpcCode) => Page;
-  /** Returns the page for the error of a stream, whose body is sent as a message. */
+  /** Returns the page for the error of a stream. The body of the page is sent as a message of the stream. */
   readonly streamError: (text: string, code: GrpcCode) => Page;
 }
 
@@ -59,8 +63,8 @@ export const jsonPage = (status: number, json: object, headers: Page['headers'] 
 export const NOT_FOUND = textPage(404, '404 page not found\n');
 
 /**
- * Returns the behavior of the gateway of a version. For 3.5 it is that of Debian's build, which has the second
- * generation of the gateway.
+ * Returns the behavior of the gateway of a version. Version 3.5 behaves like Debian's build of etcd, which has the
+ * second generation of the gateway.
  */
 export function dialectOf(version: ServerVersion): Dialect {
   const has = (least: string): boolean => isAtLeast(version, least);

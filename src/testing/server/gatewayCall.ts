@@ -8,7 +8,7 @@ import type { Dialect } from './dialect.js';
 import { readMessage, recorded } from './requestJson.js';
 import type { Route } from './routes.js';
 
-/** Receives the events of a call. After an error or the end there are no more events. */
+/** Receives the events of a call. No method is called after `refused`, `cut` or `complete`. */
 export interface CallReader {
   next(response: Json): void;
   /** Called with the error of the server. */
@@ -21,11 +21,11 @@ export interface CallReader {
 /** The part of a member's gateway that HTTP and WebSocket calls use. */
 export interface Gateway {
   readonly dialect: Dialect;
-  /** Begins a call. It sends no request yet. */
+  /** Creates a call. It sends no request until `send` is called. */
   call(route: Route, authorization: string | undefined, reader: CallReader): GatewayCall;
 }
 
-/** Passes on a response in the form in which the gateway writes it. */
+/** The codec that passes on a response unchanged, in the form in which the gateway writes it. */
 const AS_JSON: ResponseCodec<Json> = { read: (json) => json as Json, explain: () => [] };
 
 /** A call from another process. It passes JSON requests on to a member, and passes JSON responses back. */
@@ -59,14 +59,14 @@ export class GatewayCall {
     else this.whenOpen((exchange) => exchange.send(message));
   }
 
-  /** Ends the requests. */
+  /** Handles the end of the client's requests. */
   end(): void {
     if (this.exchange !== undefined) this.whenOpen((exchange) => exchange.end());
     else if (this.route.streams === 'responses') this.send({});
     else if (this.route.rpc.path !== watchRpcs.watch.path) this.reader.complete();
   }
 
-  /** Ends the call, as its client has disconnected. */
+  /** Ends the call, because its client has disconnected. */
   close(): void {
     this.exchange?.unsubscribe();
   }
@@ -119,7 +119,7 @@ export class GatewayCall {
   private readonly open: ExchangeOptions<Json>['open'] = (member, context, observer) => {
     const { rpc } = this.route;
     if (rpc.path !== watchRpcs.watch.path) return this.network.open<Json>(asJson(rpc), member, context, observer);
-    // The network needs the decoded responses, as it reads them.
+    // The network records the open watches, so it needs decoded responses.
     return this.network.open(watchRpcs.watch, member, context, {
       next: (answer) => observer.next(gatewayJson(WatchResponse, answer)),
       error: (error, refused) => observer.error(error, refused),
@@ -127,7 +127,7 @@ export class GatewayCall {
     });
   };
 
-  /** Records the original text of the server's error, as the error object does not contain it. */
+  /** Records the server's error with its original text, which the `EtcdError` does not contain. */
   private noting(observer: CallObserver<Json>): CallObserver<Json> {
     return {
       next: (answer) => observer.next(answer),
@@ -148,8 +148,8 @@ export class GatewayCall {
 }
 
 /**
- * Returns an error in the form in which the gateway receives it. Some services omit the code. One of these also omits
- * the prefix of the text.
+ * Returns an error in the form in which the gateway receives it. The errors of locks, elections and snapshots have the
+ * code `Unknown`. An auth error of a snapshot has the prefix `auth:` in place of `etcdserver:`.
  */
 function asPassedOn(path: string, { text, code }: RefusedCall): RefusedCall {
   if (path === '/maintenance/snapshot') return { text: text.replace(OF_AUTH_STORE, 'auth:'), code: 'Unknown' };
@@ -163,5 +163,5 @@ const asJson = (rpc: Rpc<never, unknown>): Rpc<never, Json> => {
   return { ...rest, response: AS_JSON };
 };
 
-/** Returns the text of an error that a test has requested. The endpoint in it is removed. */
+/** Returns the error that a test has requested, without the endpoint in its text. */
 const wantedByTest = ({ message, code }: EtcdError): RefusedCall => ({ text: message.replace(/ \([^()]*\)$/, ''), code });

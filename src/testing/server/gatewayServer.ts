@@ -30,8 +30,8 @@ export class GatewayServer implements Gateway {
   constructor(version: ServerVersion) {
     this.dialect = dialectOf(version);
     this.routes = routesOf(version);
-    // The server does not close idle connections, as etcd does not either: a request that arrives at that moment would
-    // be lost.
+    // Like etcd, the server does not close idle connections. A request that arrives while the server closes its
+    // connection would be lost.
     this.http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => this.handle(request, response));
     this.http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
     this.http.on('connection', (socket) => this.follow(socket));
@@ -40,7 +40,7 @@ export class GatewayServer implements Gateway {
   /**
    * Starts to listen, and returns the endpoint.
    *
-   * @throws InvalidOptionError if the server cannot listen there
+   * @throws InvalidOptionError if the server cannot listen at the address
    */
   async listen({ host, port }: Address): Promise<string> {
     await new Promise<void>((resolve, reject) => {

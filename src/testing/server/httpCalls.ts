@@ -41,7 +41,7 @@ export function answerUnary(gateway: Gateway, route: Route, request: IncomingMes
   });
 }
 
-/** Handles a stream, which is a single POST. */
+/** Handles a stream. All its requests are in the body of one POST. */
 export function answerStream(gateway: Gateway, route: Route, request: IncomingMessage, response: ServerResponse): void {
   const stream = new ChunkedStream(gateway, response);
   const call = gateway.call(route, request.headers.authorization, stream);
@@ -58,7 +58,10 @@ class ChunkedStream implements CallReader {
   private readonly messages = new JsonStream(MAX_BYTES);
   /** The writes that wait until the request has ended. */
   private held: (() => void)[] | undefined = [];
-  /** Whether a request could not be read. The gateway then reads no other requests, and sends no error. */
+  /**
+   * Whether a request could not be read. The gateway then reads no further requests. It sends an error only in its
+   * first generation, and only if the call has not begun.
+   */
   private isDeaf = false;
 
   constructor(
@@ -81,7 +84,7 @@ class ChunkedStream implements CallReader {
     }
   }
 
-  /** Writes all waiting lines when the request has ended. */
+  /** Writes all waiting lines after the end of the request, and ends the requests of the call. */
   release(call: GatewayCall): void {
     const { held = [] } = this;
     this.held = undefined;

@@ -8,8 +8,8 @@ import type { Dialect } from './dialect.js';
 export class BadRequest extends Error {}
 
 /**
- * Matches text in quotes, or an integer that a `number` may not represent exactly. The ids of leases and members have
- * up to 20 digits.
+ * Matches text in quotes, or an integer that a `number` cannot always represent exactly. The ids of leases and members
+ * have up to 20 digits.
  */
 const LONG_INTEGERS = /"(?:[^"\\]|\\.)*"|-?\b\d{16,20}\b(?![.eE\d])/g;
 
@@ -63,7 +63,7 @@ function readField(kind: WireKind, name: string, json: unknown, isV2: boolean): 
     case 'uint64':
     case 'int32':
       return isInteger(json) ? String(json) : invalid();
-    // No request of etcd has a field of this kind.
+    // No request of etcd has a field of these kinds.
     case 'number':
     case 'json':
       return invalid();

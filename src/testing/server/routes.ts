@@ -7,7 +7,8 @@ import { RPCS } from '../network.js';
 export interface Route {
   readonly rpc: Rpc<never, unknown>;
   /**
-   * The kind of stream. `responses` means several responses, and `both` means several requests and several responses.
+   * The kind of stream. `none` means one response, `responses` means several responses, and `both` means several
+   * requests and several responses.
    */
   readonly streams: 'none' | 'responses' | 'both';
 }
@@ -27,7 +28,7 @@ export function routesOf(version: ServerVersion): ReadonlyMap<string, Route> {
   const has = (least: string): boolean => isAtLeast(version, least);
   const routes = new Map<string, Route>();
   for (const rpc of RPCS) {
-    // Some RPCs occur in several forms. The first form is the plain one.
+    // The list has several forms of some RPCs. The first form of an RPC is the plain one.
     if (routes.has(rpc.path) || (rpc.since !== undefined && !has(rpc.since))) continue;
     const route: Route = { rpc, streams: STREAMS[rpc.path] ?? 'none' };
     routes.set(rpc.path, route);

@@ -13,7 +13,10 @@ import { GatewayServer } from './gatewayServer.js';
 
 /** The options of {@link startTestServer}. */
 export interface TestServerOptions {
-  /** The port. The default is 0, which chooses a free port. Other members have the ports after it. */
+  /**
+   * The port of the first member. Further members have the following ports. The default is 0, which chooses a free port
+   * for each member.
+   */
   readonly port?: number;
   /** The address on which the server listens. The default is `127.0.0.1`, which no other machine can reach. */
   readonly host?: string;
@@ -23,7 +26,7 @@ export interface TestServerOptions {
   readonly members?: number;
   /** The size of the store in bytes above which writes fail with `NoSpace`. The default is 2 GiB. */
   readonly quotaBytes?: number;
-  /** A user who becomes an administrator. If it is set, auth is enabled. By default auth is disabled. */
+  /** A user who becomes an administrator. If this option is set, auth is enabled. By default auth is disabled. */
   readonly auth?: { readonly username: string; readonly password: string };
 }
 
@@ -52,9 +55,10 @@ export interface RunningTestServer {
 
 /**
  * Starts an etcd in memory with etcd's JSON gateway, on a port of this machine. The gateway supports HTTP with chunked
- * streams, and WebSockets. It is for tests of other processes, such as a page in a browser. Its data are not durable.
+ * streams, and WebSockets. The server is for tests of other processes, such as a page in a browser. Its data are not
+ * durable.
  *
- * @throws InvalidOptionError that names the option, also if the port is taken
+ * @throws InvalidOptionError that names the invalid option, such as `port` if the port is in use
  *
  * ```ts
  * const { endpoint, server, close } = await startTestServer();
@@ -67,7 +71,7 @@ export interface RunningTestServer {
 export async function startTestServer(options: TestServerOptions = {}): Promise<RunningTestServer> {
   const { port = 0, host = '127.0.0.1', version = '3.5', members = 1, quotaBytes, auth } = checkGroup('', options, OPTIONS);
   const login = auth && checkGroup('auth', auth, { username: NEEDED_TEXT, password: NEEDED_TEXT });
-  // A minor version stands for one of its patch releases. The option was checked, so it is a valid version.
+  // A minor version stands for one of its patch releases. The option was checked, so its value is a valid version.
   const full = parseVersion(storeVersion(version).text);
   if (full === undefined) throw new Error(`${version} is not a version`);
   const gateways: GatewayServer[] = [];
@@ -107,7 +111,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   };
 }
 
-/** Creates a user with all permissions, and enables auth. For this, etcd also requires a user `root`. */
+/**
+ * Creates a user with all permissions, and enables auth. To enable auth, etcd also requires a user `root`, so this user
+ * is created as well.
+ */
 function enableAuth(store: EtcdStore, { username, password }: NonNullable<TestServerOptions['auth']>): void {
   const call = <In>(rpc: Rpc<In, unknown>, request: In): void => void store.call(rpc, requestText(rpc, request), { isTrusted: true });
   call(authRpcs.roleAdd, { name: 'root' });

@@ -14,7 +14,7 @@ const MAX_BYTES = 64 * 2 ** 20;
 const NEWLINE = Buffer.from('\n');
 const BEARER = 'Bearer';
 
-/** Handles calls over WebSockets. Each frame has a message in JSON. */
+/** Handles calls over WebSockets. Each frame to a client contains one message in JSON. */
 export class WebSocketCalls {
   private readonly sockets = new WebSocketServer({
     noServer: true,
@@ -27,7 +27,8 @@ export class WebSocketCalls {
   /** Accepts a WebSocket for a path. The route is undefined if the gateway does not have the path. */
   accept(route: Route | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      // If a client disconnects in the middle of a frame, this causes an error. It is enough to close the connection.
+      // A client that disconnects in the middle of a frame causes an error. The only reaction to the error is to close
+      // the connection.
       webSocket.on('error', () => webSocket.terminate());
       if (route === undefined) this.refuse(webSocket, this.gateway.dialect.notFound.body.trim());
       else this.serve(webSocket, route, tokenIn(request));
@@ -65,7 +66,7 @@ export class WebSocketCalls {
         for (const json of [...requests.push(data), ...requests.push(NEWLINE)]) if (isStream || !call.hasBegun) call.send(json);
       } catch (error) {
         if (!(error instanceof BadRequest || isEtcdError(error))) throw error;
-        // The gateway reads no other requests, and sends no error.
+        // After an invalid request, the gateway reads no further requests, and sends no error.
         webSocket.removeAllListeners('message');
       }
     });

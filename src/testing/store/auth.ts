@@ -91,7 +91,10 @@ export class Auth {
       if (found === undefined) throw refusal('InvalidAuthToken');
       return found.user;
     };
-    /** A JWT token contains the revision of users and roles at its creation. */
+    /**
+     * Returns the user of the token. A JWT token is rejected if users, roles or permissions have changed since its
+     * creation.
+     */
     const current = (): string | undefined => {
       const user = known();
       const isOld = this.jwt && token !== undefined && (this.tokens.use(token)?.revision ?? 0) < this.changes;
@@ -252,7 +255,7 @@ function covers(spans: readonly KeySpan[], { from, to }: KeySpan): boolean {
   return reached === undefined || isBelow(to, reached);
 }
 
-/** The time after the last use at which a token expires, in milliseconds. */
+/** The time from the last use of a token until it expires, in milliseconds. */
 const TTL_MS = 300_000;
 
 interface Token {

@@ -24,8 +24,8 @@ import type { Core } from './core.js';
 import { type Codec, type Endpoint, type Header, type Session, unary } from './endpoint.js';
 
 /**
- * Creates the RPCs for users and roles. All of them need an administrator, with two exceptions: authentication, and
- * reading one's own user and roles.
+ * Creates the RPCs for users and roles. Only an administrator may call them, except for authentication and the reads of
+ * the client's own user and roles. Since etcd 3.7, any client may also read the status of auth.
  */
 export function authService({ auth, version }: Core): Readonly<Record<string, Endpoint>> {
   const admin = <In, A>(request: Codec<In>, response: Codec<A & { header: Header }>, run: (request: In) => A): Endpoint =>

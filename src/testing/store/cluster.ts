@@ -47,8 +47,8 @@ export class Cluster {
 
   add(peerUrls: readonly string[], isLearner: boolean): Member {
     checkUrls(peerUrls);
-    // A cluster of one member may always get a second member. In other cases, a majority of the new cluster must have
-    // started.
+    // A learner, or the second voter of a cluster, may be added without this check. For any other voter, a majority of
+    // the new cluster must have started.
     const voters = this.list.filter((member) => !member.isLearner);
     const started = voters.filter(({ name }) => name !== '').length;
     if (!isLearner && voters.length > 1 && started < majority(voters.length + 1)) throw refusal('MemberNotEnoughStarted');

@@ -175,7 +175,7 @@ export function placeIn({ leases }: Core, name: Uint8Array, lease: LeaseId): Pla
 
 /** Puts the key of a queue entry, unless the key exists. Returns its create revision. */
 export function enter({ mvcc, leases, writer, space }: Core, { key, lease }: Place, value64: string): number {
-  // A txn needs the space for its put, even if the key exists.
+  // In etcd the put is in a txn, which needs the space for the put even if the key exists.
   space.reserve(key.length + value64.length);
   leases.check(lease);
   if (mvcc.get(key) === undefined) mvcc.transaction(() => writer.set(key, { value64, lease }));
@@ -207,9 +207,9 @@ function lowest(mvcc: Core['mvcc'], span: KeySpan, rank: (kv: KeyValue) => numbe
 }
 
 /**
- * Waits until no key of a queue was created before a revision.
+ * Waits until a queue has no key that was created before a revision.
  *
- * @param then called once, when there is no such key, which may be at once
+ * @param then called once, when there is no such key. If there is none now, it is called before this function returns
  * @returns a function that ends the wait
  */
 export function whenFirst(core: Core, span: KeySpan, revision: number, then: () => void): () => void {

@@ -9,7 +9,7 @@ import type { Watches } from './watches.js';
 
 /** The limits of requests. */
 export interface Limits {
-  /** The maximum number of operations in a txn. It is also the maximum number of compares. */
+  /** The maximum number of operations in one branch of a txn. It is also the maximum number of compares. */
   readonly maxTxnOps: number;
   readonly maxRequestBytes: number;
 }

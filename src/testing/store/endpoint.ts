@@ -16,7 +16,7 @@ export interface Codec<A> {
   write(message: unknown): string | typeof INVALID;
 }
 
-/** A call, as a service sees it. */
+/** The properties of a call that its service uses. */
 export interface Session {
   /**
    * Returns the header of a response.
@@ -28,14 +28,14 @@ export interface Session {
   readonly access: () => Access;
 }
 
-/** Receives the responses to a call that may wait. */
+/** Receives the responses to a call, or its error. */
 export interface Sink<A> {
   readonly next: (answer: A) => void;
   readonly error: (refusal: Refusal) => void;
   readonly complete: () => void;
 }
 
-/** A call that may wait, with the functions of its service. */
+/** A call in progress, with the functions of its service. */
 export interface OpenCall<In> {
   receive(request: In): void;
   /** Called when the client sends no more requests. */
@@ -46,7 +46,7 @@ export interface OpenCall<In> {
 
 /** An RPC of the server. It reads the JSON of a request, and returns a decoded response. */
 export interface Endpoint {
-  /** Carries out a call with an immediate response; undefined for an RPC that may wait. */
+  /** Carries out a call with an immediate response; undefined for an RPC that may respond later. */
   readonly call: ((body: string, session: Session) => unknown) | undefined;
   readonly open: (session: Session, sink: Sink<unknown>) => OpenCall<string>;
   /** Converts a response to the type that a client's codec decodes to. */
@@ -96,10 +96,13 @@ function decoded<In>(codec: Codec<In>, body: string): In {
   return request;
 }
 
-/** Most clients decode a response to the form that the server has, so a copy of it is enough. */
+/**
+ * Creates a function that converts a response to the type that a client's codec decodes to. Most clients have the codec
+ * of the server, so a copy of the response is enough.
+ */
 function converter<T>(own: Codec<T>): Endpoint['answer'] {
   return <A>(response: ResponseCodec<A>, answer: unknown): A => {
-    // TypeScript does not know the types of the responses in the table of RPCs. The codec determines the type here.
+    // TypeScript cannot infer the types of the responses in the table of RPCs. The codec determines the type here.
     if (response === (own as unknown)) return copyOf(answer) as A;
     if (response === (OneKeyResponse as unknown)) return copyOf((answer as { readonly kvs: readonly KeyValue[] }).kvs[0]) as A;
     const read = response.read(gatewayJson(own, answer));
@@ -122,7 +125,7 @@ function copyOf(value: unknown): unknown {
   return copy;
 }
 
-/** Writes a response as etcd's gateway does, which omits fields that have their defaults. */
+/** Writes a response as etcd's gateway does: without the fields that have their defaults. */
 export function gatewayJson(codec: Codec<unknown>, answer: unknown): Json {
   const text = codec.write(answer);
   if (text === INVALID) throw new Error(`not a valid ${codec.name}`);

@@ -10,9 +10,9 @@ export interface StoreOptions {
   readonly now: () => number;
   /** The size in bytes above which writes fail with `NoSpace`; by default 2 GiB. */
   readonly quotaBytes?: number;
-  /** The maximum number of operations in a txn, and of compares; by default 128. */
+  /** The maximum number of operations in one branch of a txn, and of compares; by default 128. */
   readonly maxTxnOps?: number;
-  /** The maximum number of bytes of a request; by default 1.5 MiB. */
+  /** The maximum number of bytes of all keys and values that a request puts; by default 1.5 MiB. */
   readonly maxRequestBytes?: number;
   /** Whether tokens behave as with `--auth-token jwt`: any change of users or roles makes them invalid. */
   readonly jwt?: boolean;
@@ -30,7 +30,7 @@ export interface CallContext {
   readonly memberId?: MemberId | undefined;
   /** Whether the request has all permissions without a token, such as a request of the test itself. */
   readonly isTrusted?: boolean | undefined;
-  /** The endpoint of the request in errors. */
+  /** The endpoint that errors of the call name. */
   readonly endpoint?: string | undefined;
 }
 
@@ -58,11 +58,14 @@ export interface ServerCall {
    */
   send(body: string): void;
   /**
-   * Called when the client sends no more requests. A stream of keepalives then completes. A watch continues, as the
-   * client still reads responses.
+   * Called when the client sends no more requests. A stream of keepalives then completes. A watch continues, because
+   * the client still reads responses.
    */
   end(): void;
-  /** Cancels the call, as the loss of a connection does. A lock that is waiting leaves its queue. */
+  /**
+   * Cancels the call, as the loss of a connection does. A call that waits for a lock or a leadership is removed from
+   * its queue.
+   */
   cancel(): void;
 }
 
@@ -82,7 +85,7 @@ export interface StoreResponse {
 
 /**
  * An etcd in memory. To a client it behaves like an etcd, but it has no connections, delays or timers. It does
- * everything synchronously, in the order of the calls. The wire of the client adds latency and faults.
+ * everything synchronously, in the order of the calls. The network of the test adds latency and faults.
  *
  * A request is JSON text, in the form that `requestText` of the codecs writes. A response has the form to which
  * `rpc.response` would decode it.
@@ -102,7 +105,7 @@ export interface EtcdStore {
    * Carries out a call with one immediate response.
    *
    * @throws EtcdError with the server's error, or `UnknownMethod` if this version does not have the RPC
-   * @throws Error if the RPC may wait, or responds with a stream; use {@link open} for such an RPC
+   * @throws Error if the RPC may respond later, or responds with a stream; use {@link open} for such an RPC
    */
   call<A>(rpc: Rpc<never, A>, body: string, context?: CallContext): A;
   /**
@@ -120,11 +123,11 @@ export interface EtcdStore {
   nextExpiry(): number | undefined;
   /** Ends all leases whose TTL has passed, and deletes their keys. */
   expire(): void;
-  /** Makes all tokens invalid, as a restart does, or a time of five minutes without calls. */
+  /** Makes all tokens invalid. A restart, or five minutes without a call, has the same effect. */
   expireTokens(): void;
   /**
-   * Sends a progress notification to each watch that has requested them, and has received nothing since the last one
-   * was due.
+   * Sends a progress notification to each watch that has requested such notifications, and has received no events since
+   * the last one was due.
    */
   notifyProgress(): void;
   /**

@@ -7,8 +7,8 @@ import { toBase64 } from '../../model/bytes.js';
 export type Key = string;
 
 /**
- * The function is a local constant, as jest looks up a global at each use. A look-up for each byte of a key would take
- * most of the time of a put.
+ * The function `String.fromCharCode`. It is a local constant, because jest looks up a global at each use. A look-up for
+ * each byte of a key would take most of the time of a put.
  */
 const { fromCharCode } = String;
 
@@ -29,7 +29,7 @@ export function bytesOf(key: Key): Uint8Array {
 /** Returns the base64 of a key. */
 export const base64Of = (key: Key): string => toBase64(bytesOf(key));
 
-/** The keys from `from` to `to`, which is not included. Without `to`, these are all keys from `from` on. */
+/** The keys from `from` on that are before `to`. If `to` is undefined, the span contains all keys from `from` on. */
 export interface KeySpan {
   readonly from: Key;
   readonly to: Key | undefined;
@@ -51,5 +51,5 @@ export function spanOf({ key, rangeEnd }: { readonly key: Uint8Array; readonly r
 /** Returns whether a span contains a key. */
 export const contains = ({ from, to }: KeySpan, key: Key): boolean => key >= from && (to === undefined || key < to);
 
-/** Returns the span of all keys with a prefix, which ends in a slash. */
+/** Returns the span of all keys with a prefix. The prefix must end in a slash. */
 export const withPrefix = (prefix: Key): KeySpan => ({ from: prefix, to: `${prefix.slice(0, -1)}0`, single: false });

@@ -112,7 +112,7 @@ const isReadOnly = ({ success, failure }: TxnRequestOut): boolean =>
 const putSize = ({ key, value }: Put): number => key.length + value.length;
 const putCost = (put: Put): number => PUT_OVERHEAD + putSize(put);
 
-/** Returns the sum of a number over the puts of both branches. */
+/** Adds up a number of each put, such as its size, over the puts of both branches. */
 const txnSum = ({ success, failure }: TxnRequestOut, of: (put: Put) => number): number =>
   [...success, ...failure].reduce(
     (sum, { requestPut, requestTxn }) =>

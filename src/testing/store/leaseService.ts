@@ -30,7 +30,8 @@ export function leaseService({ leases, space, now, version, traits }: Core): Rea
   });
 
   const timeToLive = unary(LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, ({ id, keys }, { header, access }) => {
-    // Older versions check the token only if the request asks for keys.
+    // Since 3.5, etcd checks the token if keys are requested, and since 3.5.28 in all cases. Earlier versions do not
+    // check the token.
     if (traits.needsUser || (keys && traits.checksTokenForLeaseKeys)) access().identified();
     const lease = leases.get(id);
     if (lease === undefined || lease.expiry <= now()) return { header: header(), id, ttl: -1, grantedTtl: 0, keys: [] };

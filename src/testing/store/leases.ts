@@ -22,8 +22,8 @@ export class Leases {
   private readonly byId = new Map<LeaseId, { -readonly [K in keyof Lease]: Lease[K] extends ReadonlySet<Key> ? Set<Key> : Lease[K] }>();
   private lastId = 7_587_000_000_000_000_000n;
   /**
-   * A time before which no lease expires. It is not exact, as the exact time would need a pass over all leases at each
-   * refresh.
+   * A time before which no lease expires. It is not exact, because the exact time would need a pass over all leases at
+   * each refresh.
    */
   private earliest = Infinity;
 
@@ -35,7 +35,7 @@ export class Leases {
   /**
    * Grants a lease.
    *
-   * @param id the requested id, or `'0'`
+   * @param id the requested id, or `'0'` for an id that the server chooses
    */
   grant(id: LeaseId, ttl: number): Lease {
     if (ttl > MAX_TTL) throw refusal('LeaseTTLTooLarge');
@@ -47,7 +47,7 @@ export class Leases {
     return lease;
   }
 
-  /** Refreshes a lease, and returns its TTL; 0 if the lease does not exist. */
+  /** Refreshes a lease, and returns its TTL; 0 if the lease does not exist or has expired. */
   refresh(id: LeaseId): number {
     const lease = this.byId.get(id);
     if (lease === undefined || lease.expiry <= this.now()) return 0;
@@ -77,7 +77,7 @@ export class Leases {
   /**
    * Checks that a lease exists.
    *
-   * @throws Refusal if it does not; `'0'` means no lease
+   * @throws Refusal if the lease does not exist, unless the id is `'0'`, which means no lease
    */
   check(id: LeaseId): void {
     if (id !== '0' && !this.byId.has(id)) throw refusal('LeaseNotFound');
@@ -106,7 +106,7 @@ export class Leases {
     for (const { expiry } of this.byId.values()) this.earliest = Math.min(this.earliest, expiry);
   }
 
-  /** Gives each lease its whole TTL again, as a new leader does. */
+  /** Restarts the TTL of each lease, as a new leader does. */
   extendAll(): void {
     for (const lease of this.byId.values()) lease.expiry = this.now() + lease.ttl * 1000;
   }

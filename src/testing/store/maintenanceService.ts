@@ -130,8 +130,8 @@ const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
 /**
- * Calculates a hash of the history up to a revision. Two stores with the same history have the same hash. It is not the
- * hash of etcd, which depends on the format of its database.
+ * Calculates a hash of the history up to a revision. Two stores with the same history have the same hash. The hash
+ * differs from etcd's hash, which depends on the format of etcd's database.
  */
 export function hashOf(mvcc: Mvcc, revision: number): number {
   let hash = FNV_OFFSET;

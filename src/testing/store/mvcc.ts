@@ -141,7 +141,7 @@ export class Mvcc {
   /**
    * Checks that a revision can be read.
    *
-   * @throws Refusal if the store has not reached it, or it is compacted
+   * @throws Refusal if the store has not reached the revision, or the revision is compacted
    */
   checkRevision(revision: number): void {
     if (revision > this.revision) throw refusal('FutureRev');

@@ -1,14 +1,11 @@
 import type { Key, KeySpan } from './keys.js';
 
-/**
- * The maximum number of entries in a chunk. An insertion moves at most this number of entries. The beginning of a range
- * is found by binary search.
- */
+/** The maximum number of entries in a chunk, and the maximum number of entries that an insertion moves. */
 const CHUNK = 512;
 
 /**
- * Holds entries in the order of their keys. The entries are in sorted chunks. So an insertion among 100 000 keys moves
- * at most 512 of them.
+ * Holds entries in the order of their keys. The entries are in sorted chunks, so that an insertion among 100 000 keys
+ * moves at most 512 of them. The beginning of a range is found by binary search.
  */
 export class OrderedMap<E extends { readonly key: Key }> {
   private readonly byKey = new Map<Key, E>();

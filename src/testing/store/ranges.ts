@@ -44,8 +44,8 @@ function matches(
 }
 
 /**
- * Sorts key-values, which are in the order of their keys before. If they are sorted by another field than the key, the
- * default order is ascending.
+ * Sorts key-values that are in the order of their keys. If the request has a sort target but no sort order, the order
+ * is ascending.
  */
 function sorted(kvs: readonly KeyValue[], { sortOrder, sortTarget }: Range): KeyValue[] {
   const sign = sortOrder === 'DESCEND' ? -1 : 1;
@@ -68,7 +68,8 @@ function sorted(kvs: readonly KeyValue[], { sortOrder, sortTarget }: Range): Key
 }
 
 /**
- * Returns the value as text that has one character for each byte. Such texts are compared in the order of their bytes.
+ * Returns the value as text that has one character for each byte. JavaScript compares such texts in the order of their
+ * bytes.
  */
 export const valueOf = (kv: KeyValue): Key => keyOf(kv.valueBytes);
 

@@ -3,7 +3,7 @@ import { contains, type Key, type KeySpan, keyOf, spanOf } from './keys.js';
 import { refusal } from './refusal.js';
 import type { Put } from './writer.js';
 
-/** Checks a put without the store. */
+/** Checks the properties of a put that do not depend on the state of the store. */
 export function checkPutForm({ key, value, lease, ignoreValue, ignoreLease }: Put): void {
   checkKey(key);
   if (ignoreValue && value.length > 0) throw refusal('ValueProvided');
@@ -15,7 +15,7 @@ export function checkKey(key: Uint8Array): void {
   if (key.length === 0) throw refusal('EmptyKey');
 }
 
-/** Checks a txn without the store. */
+/** Checks the properties of a txn that do not depend on the state of the store. */
 export function checkTxnForm(request: TxnRequestOut, maxOps: number): void {
   checkOps(request, maxOps);
   writesOf(request.success);
@@ -44,8 +44,8 @@ interface Writes {
 }
 
 /**
- * Collects the writes of operations. One key may be put once, and must not be deleted as well. Deletions of all keys
- * from one key on are ignored, as etcd ignores them.
+ * Collects the writes of operations, and checks them: a key may be put only once, and must not also be deleted. Like
+ * etcd, the check ignores deletions of all keys from one key on.
  */
 function writesOf(ops: readonly RequestOpOut[]): Writes {
   const puts = new Set<Key>();
@@ -60,7 +60,7 @@ function writesOf(ops: readonly RequestOpOut[]): Writes {
     const success = writesOf(requestTxn.success);
     const failure = writesOf(requestTxn.failure);
     for (const key of success.puts) add(key);
-    // Only one of the two branches runs.
+    // Only one of the two branches runs, so both may put the same key.
     for (const key of failure.puts) add(key, success.puts);
     deletes.push(...success.deletes, ...failure.deletes);
   }

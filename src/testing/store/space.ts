@@ -61,9 +61,9 @@ export class Space {
   }
 
   /**
-   * Checks that there is space for a write. If there is not, raises the alarm.
+   * Checks that there is space for a write. If there is not enough, raises the alarm `NOSPACE`.
    *
-   * @throws Refusal if there is no space
+   * @throws Refusal if there is not enough space, or if writes are rejected because of an alarm
    */
   reserve(bytes: number): void {
     this.checkCorrupt();
@@ -73,7 +73,7 @@ export class Space {
     if (isFull || this.refusing === 'NOSPACE') throw refusal('NoSpace');
   }
 
-  /** Raises an alarm. If it is the first of its kind, writes are now rejected because of this kind. */
+  /** Raises an alarm. The first alarm of a kind, except `NONE`, causes writes to be rejected. */
   raise(raised: Alarm): Alarm {
     const isFirst = !this.has(raised.alarm);
     if (!this.alarms.some((alarm) => isSame(alarm, raised))) this.alarms = [...this.alarms, raised];

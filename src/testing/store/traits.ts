@@ -8,9 +8,12 @@ export interface Traits {
   readonly progressWithoutWatch: boolean;
   /** Whether the response to a rejected watch has the id of the request, and not -1. */
   readonly refusedWatchHasOwnId: boolean;
-  /** Whether a watch with an invalid token is rejected with that reason, and not with a denied permission. */
+  /**
+   * Whether the error of a rejected watch has its cause, such as an invalid token. In older versions the error is
+   * always `PermissionDenied`.
+   */
   readonly watchRefusalHasCause: boolean;
-  /** Whether a watch over no keys is rejected with a reason. */
+  /** Whether a watch of an empty range is rejected with a reason. */
   readonly emptyWatchHasReason: boolean;
   /** Whether a watch that starts at a negative revision is rejected. */
   readonly refusesNegativeStart: boolean;
@@ -24,11 +27,11 @@ export interface Traits {
   readonly keepsTombstones: boolean;
   /** Whether the headers of responses about alarms have the revision of the store. */
   readonly alarmsHaveRevision: boolean;
-  /** Whether an alarm of the kind `NONE` can be raised. Such an alarm has no effect. */
+  /** Whether an alarm of the kind `NONE` can be raised. Such an alarm does not affect writes. */
   readonly raisesAlarmOfNoKind: boolean;
   /** Whether writes are still rejected after an alarm was cleared, if other alarms remain. */
   readonly refusesByAllAlarms: boolean;
-  /** Whether a lock is rejected if its lease has ended before its turn. */
+  /** Whether a lock is rejected if its lease has ended before the lock could be acquired. */
   readonly locksNeedTheirKey: boolean;
 }
 
@@ -41,7 +44,7 @@ export interface StoreVersion {
   readonly text: string;
   /** The version of the cluster, such as `3.5.0`. */
   readonly cluster: string;
-  /** Returns whether the version is at least this one, such as `3.4`. */
+  /** Returns whether the version is at least the given one, such as `3.4`. */
   readonly has: (version: string) => boolean;
 }
 

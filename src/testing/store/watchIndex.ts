@@ -9,8 +9,8 @@ interface Segment<W> {
 }
 
 /**
- * Finds the watches of a key. The watches of single keys are in a map. The other watches are in segments: each end of a
- * range begins a new segment. So a change visits only the watches that include its key.
+ * Finds the watches of a key. The watches of single keys are in a map. The watches of ranges are in segments: a new
+ * segment begins at each of the two ends of a range. So a change visits only the watches of its key.
  */
 export class WatchIndex<W extends { readonly span: KeySpan }> {
   private readonly single = new Map<Key, Set<W>>();
@@ -65,7 +65,7 @@ export class WatchIndex<W extends { readonly span: KeySpan }> {
     else this.segments.splice(place + 1, 0, { from, watches: new Set(segment.watches), edges: 1 });
   }
 
-  /** Joins a segment with the one before it if no range begins or ends between them. */
+  /** Removes an end of a range. Joins the segments before and after the key if no other range begins or ends there. */
   private dropEdge(from: Key): void {
     const place = this.placeOf(from);
     const segment = this.segments[place];

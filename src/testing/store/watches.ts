@@ -30,7 +30,7 @@ export interface Listener {
 interface Watch extends Listener {
   readonly id: number;
   readonly request: Create;
-  /** Whether the watch has received anything since the last progress notification was due. */
+  /** Whether the watch has received events since the last progress notification was due. */
   active: boolean;
 }
 
@@ -168,7 +168,7 @@ export class WatchStream {
     }
   }
 
-  /** Returns the id of a new watch. */
+  /** Checks the request of a new watch, and returns the id of the watch. */
   private admit({ watchId, startRevision }: Create, span: KeySpan): number {
     this.checkAccess(span);
     if (!span.single && span.to !== undefined && span.from >= span.to) {
@@ -185,7 +185,7 @@ export class WatchStream {
 
   /**
    * Checks that the client may watch a span. For a watch of all keys from one key on, etcd requires only the permission
-   * to read that key. The error of a rejected watch has its code in the text.
+   * to read that key. The text of the error contains its code.
    */
   private checkAccess(span: KeySpan): void {
     try {
@@ -219,7 +219,7 @@ export class WatchStream {
       part.push(event);
     });
     this.deliver(watch, part);
-    // The client may have cancelled the watch when it received the history.
+    // The client may have cancelled the watch in response to the history.
     if (this.watches.get(watch.id) === watch) this.all.index.add(watch);
   }
 
@@ -261,7 +261,7 @@ export class WatchStream {
   }
 }
 
-/** Splits events into parts that are below the size limit, if possible. */
+/** Splits events into parts that are below the size limit. An event that reaches the limit alone is a separate part. */
 function fragmentsOf(events: readonly WatchEvent[]): readonly (readonly WatchEvent[])[] {
   const parts: WatchEvent[][] = [];
   let size = Infinity;

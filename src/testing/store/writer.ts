@@ -79,7 +79,7 @@ export class Writer {
     return this.run(decided);
   }
 
-  /** Evaluates the compares. Those of nested txns read the state of the store before the outer txn. */
+  /** Evaluates the compares. The compares of nested txns read the state of the store before the outer txn. */
   private decide({ compare, success, failure }: TxnRequestOut): Decided {
     const succeeded = compare.every((comparison) => holds(this.mvcc, comparison));
     const ops = (succeeded ? success : failure).map((op): DecidedOp => ({ op, txn: op.requestTxn && this.decide(op.requestTxn) }));
@@ -136,13 +136,13 @@ const NO_RESPONSE: ResponseOpOut = {
 };
 
 /**
- * Returns whether a compare holds for all keys of its range. If the range has no keys, the compare is applied to a key
- * whose numbers are all 0.
+ * Returns whether a compare succeeds for all keys of its range. If the range has no keys, the compare is applied to a
+ * key whose numbers are all 0.
  */
 function holds(mvcc: Mvcc, comparison: Comparison): boolean {
   const kvs: KeyValue[] = [];
   mvcc.forEach(spanOf(comparison), 0, (kv) => void kvs.push(kv));
-  // A compare of the value never holds for a missing key, even if the value in the compare is empty.
+  // A compare of the value never succeeds for a missing key, even if the value in the compare is empty.
   if (kvs.length === 0) return comparison.target !== 'VALUE' && holdsFor(comparison, undefined);
   return kvs.every((kv) => holdsFor(comparison, kv));
 }

@@ -2,14 +2,14 @@ import { defer, repeat, startWith, Subject, switchMap, tap, timer, type Observab
 import { monotonicNow } from '../../util/time.js';
 
 /**
- * The time without data after which a stream is checked while the client is idle, in milliseconds. Together with the
- * timeout of the response, a dead stream is detected within 15 s.
+ * The time without data after which a stream is checked while the client is idle, in milliseconds. A dead stream is
+ * detected within 15 s, which includes the timeout of the response.
  */
 export const IDLE_CHECK_MS = 12_000;
 
 /**
- * The time without data after which a stream is checked while the client is in use, in milliseconds. Together with the
- * timeout of the response, a dead stream is detected within 5 s.
+ * The time without data after which a stream is checked while the client is in use, in milliseconds. A dead stream is
+ * detected within 5 s, which includes the timeout of the response.
  */
 export const IN_USE_CHECK_MS = 2_500;
 
@@ -17,8 +17,8 @@ export const IN_USE_CHECK_MS = 2_500;
 const SHORTEST_CHECK_MS = 500;
 
 /**
- * The reason for an earlier check of the streams. `inUse`: the client began to use the endpoint. `suspected`: a request
- * to the endpoint failed or is late.
+ * The reason for checking the streams earlier. `inUse`: the client began to use the endpoint. `suspected`: a request to
+ * the endpoint failed or is late.
  */
 export type ActivityChange = 'inUse' | 'suspected';
 

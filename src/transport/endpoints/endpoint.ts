@@ -10,8 +10,8 @@ import type { ServerInfo } from './version.js';
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 /**
- * The first pause between two contacts with an endpoint that fails, in milliseconds. It is short, as calls wait for it.
- * Thousands of calls may wait, so all of them share one pause.
+ * The first pause between two contacts with an endpoint that fails, in milliseconds, before jitter. The pause is short,
+ * as calls wait for its end. Thousands of calls may wait, so all of them share one pause.
  */
 const FIRST_CONTACT_PAUSE_MS = 100;
 export const LONGEST_CONTACT_PAUSE_MS = 500;
@@ -25,7 +25,7 @@ export interface EndpointProbes {
   /** Makes later requests use new connections. An old connection is closed when its requests have ended. */
   readonly renew: (endpoint: Endpoint) => void;
   readonly diagnostics?: Diagnostics;
-  /** The pauses between contacts that the user has set. Other pauses have their defaults. */
+  /** The user's settings for the pauses between contacts. A setting that is omitted has its default. */
   readonly pauses?: RetryLimits | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface EndpointProbes {
  */
 const HOST_AND_PORT = /^([\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/i;
 
-/** Adds `http://` to a host and port without a scheme. */
+/** Adds `http://` to a host and a port without a scheme. */
 export const withScheme = (endpoint: string): string => (HOST_AND_PORT.test(endpoint) ? `http://${endpoint}` : endpoint);
 
 /**
@@ -50,12 +50,13 @@ export class Endpoint {
   /** The time at which data last arrived from the endpoint. */
   lastActivity = 0;
   /**
-   * The time at which data last arrived for a call that shares the connections of calls. Streams, and calls that wait
-   * at the server, have other connections.
+   * The time at which data last arrived on the connections that calls share. Streams, and calls that wait at the
+   * server, use other connections.
    */
   callDataAt = 0;
   /**
-   * The time at which the endpoint last completed or rejected such a call. A waiting call can then use the connection.
+   * The time at which the endpoint last completed or rejected a call on a shared connection. A waiting call can then
+   * use this connection.
    */
   servedAt = 0;
   /** The number of calls and version requests to which the endpoint has responded. */
@@ -109,8 +110,8 @@ export class Endpoint {
         this.info = info;
         this.answers += 1;
         if (info.version !== undefined) this.knownEtcd = this.knownVersion = true;
-        // This response does not make the endpoint healthy: a member without a leader sends it, but does not respond to
-        // calls.
+        // This response does not make the endpoint healthy, because a member without a leader sends it, too, but does
+        // not respond to calls.
         this.lastActivity = monotonicNow();
       },
     );
@@ -131,12 +132,12 @@ export class Endpoint {
     this.info = undefined;
   }
 
-  /** Whether the endpoint is set aside: it failed, and has not worked since. */
+  /** Whether the endpoint is set aside: it failed, and has not worked since then. */
   get isSetAside(): boolean {
     return this.retryAt > 0;
   }
 
-  /** Whether the endpoint is unresponsive: it failed, and no data has arrived since. */
+  /** Whether the endpoint is unresponsive: it failed, and no data has arrived since then. */
   get isUnresponsive(): boolean {
     return this.lastActivity < this.failedAt;
   }
@@ -206,8 +207,9 @@ export class Endpoint {
   }
 
   /**
-   * Ends idle streams. It is called when a request on a new connection got a response, while one on an old connection
-   * got none. No other sign shows that the connections of idle streams are dead.
+   * Ends chunked streams, as their connections are considered dead. Call it when a request on a new connection got a
+   * response, while one on an old connection got none. No other sign shows that the connections of idle streams are
+   * dead.
    */
   loseConnections(): void {
     const lost = this.connectionLoss;
@@ -234,8 +236,8 @@ export class Endpoint {
   }
 
   /**
-   * Checks whether the endpoint works again, if it is set aside and its pause has ended. So no call has to fail to find
-   * this out.
+   * Checks whether an endpoint that was set aside works again, if its pause has ended. Without this check, only a call
+   * could show whether the endpoint works, and the call might fail.
    */
   probeIfDue(): void {
     if (!this.isSetAside || this.checking || monotonicNow() < this.retryAt) return;
@@ -253,7 +255,7 @@ export class Endpoint {
           probed(false);
           this.markFailed();
         },
-        // The backoff is not reset before a call has succeeded.
+        // The backoff is reset only after a call has succeeded.
         complete: () => {
           probed(true);
           this.back();

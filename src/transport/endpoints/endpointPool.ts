@@ -7,10 +7,7 @@ export class EndpointPool {
   private next = 0;
 
   constructor(
-    /**
-     * The endpoints that the user has given. They are never removed by discovery, so there is always an endpoint to
-     * pick.
-     */
+    /** The endpoints that the user has given. Discovery never removes them, so there is always an endpoint to pick. */
     private given: readonly string[],
     private readonly questions: EndpointProbes,
     /** Called whenever an endpoint is picked. */
@@ -55,7 +52,7 @@ export class EndpointPool {
   /**
    * Uses discovered endpoints in addition to the given ones.
    *
-   * @returns the endpoints that were discovered before, and were removed now
+   * @returns the endpoints that an earlier discovery had added, and that were removed now
    */
   find(origins: readonly string[]): readonly Endpoint[] {
     return this.arrange(origins);

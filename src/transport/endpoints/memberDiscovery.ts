@@ -81,7 +81,7 @@ export class MemberDiscovery {
       )
       .subscribe({
         next: (found) => this.take(found),
-        // After a failure, the addresses from before are used until the next discovery.
+        // After a failure, the addresses of the previous discovery are used until the next one.
         error: () => undefined,
       });
   }
@@ -117,7 +117,7 @@ export class MemberDiscovery {
 
   /**
    * Emits the first address at which a member is reached; undefined if there is no such address. An address from an
-   * earlier discovery stays in use, as calls detect whether it still works.
+   * earlier discovery is not checked again, as calls detect whether it still works.
    */
   private wayTo(member: Member, clusterId: ClusterId, scheme: string): Observable<Found | undefined> {
     const origins = member.clientUrls.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin);
@@ -138,7 +138,7 @@ export class MemberDiscovery {
 const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':'));
 
 /**
- * How long a response may take, in milliseconds. From an address that cannot be reached, no response may ever arrive.
+ * How long a response may take, in milliseconds. A response from an address that cannot be reached may never arrive.
  */
 const PATIENCE_MS = 5_000;
 
@@ -171,7 +171,7 @@ export function memberQuestions(unary: Caller['unary'], { wire, apiPrefix }: Dis
 
 /**
  * Requests the ids of a cluster and a member. Since 3.5.28 and 3.6.9, `Status` needs a token if auth is enabled. A
- * watch then needs a token as well, but the message that rejects it has a header with the ids.
+ * watch then needs a token as well, but the message that rejects the watch has a header with the ids.
  */
 function headerOf(wire: Wire, to: Destination): Observable<Header> {
   return wire

@@ -23,7 +23,10 @@ export function parseVersion(text: string): ServerVersion | undefined {
   return match === null ? undefined : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0), text };
 }
 
-/** The parsed versions that RPCs and fields require. There are few of them, and they are needed for every call. */
+/**
+ * The parsed versions that RPCs and fields require. They are kept, because every call needs them and there are few of
+ * them.
+ */
 const parsed = new Map<string, ServerVersion | undefined>();
 
 function required(text: string): ServerVersion | undefined {
@@ -43,12 +46,12 @@ export function isAtLeast(version: ServerVersion, atLeast: string): boolean {
 /** The oldest version of etcd whose gateway rxetcd supports. */
 export const OLDEST = '3.2';
 
-/** Describes a port without a gateway. Such a port exists if etcd serves HTTP on a separate port. */
+/** The advice for a port without a gateway. Such a port exists if etcd serves HTTP on a separate port. */
 export const GRPC_ONLY = 'gRPC only, use the address of --listen-client-http-urls';
 
 /**
- * Returns the path before `/version`, `/health` and `/metrics`, for a gateway with this path. For `/etcd/v3` it is
- * `/etcd`.
+ * Returns the path before `/version`, `/health` and `/metrics`, for a gateway with the path `apiPrefix`. For `/etcd/v3`
+ * it is `/etcd`.
  */
 export const basePathOf = (apiPrefix: string): string => /^(.*)\/v3(?:alpha|beta)?$/.exec(apiPrefix)?.[1] ?? '';
 
@@ -114,7 +117,7 @@ function newerIn<In>({ name, request: { kind } }: Rpc<In, unknown>, request: In,
 /** The request for the version, which precedes the first call to an endpoint. */
 const QUESTION = 'GET /version';
 
-/** How long a server may take to respond without TLS, in milliseconds. */
+/** The timeout of a response without TLS, in milliseconds. */
 const PLAIN_MS = 1_000;
 
 /** The endpoint of a server whose version is requested. */
@@ -163,7 +166,7 @@ export function probeVersion(
         throw new EtcdError('Unreachable', `etcd cannot be reached: ${cause.message}`, { ...where, cause });
       }
       if (apiPrefix !== undefined) return infoOf(version, basePath + apiPrefix);
-      // A proxy may have sent this status because it does not reach the server. The next endpoint may work.
+      // A proxy may have sent this status because it cannot reach the server. The next endpoint may work.
       if (status >= 502 && status <= 504) throw answer.error();
       if (version === undefined) {
         const { redirectsTo } = answer;
@@ -182,7 +185,8 @@ const NOT_A_CLIENT_PORT =
   'a grpc-proxy and a metrics port have no version and no JSON gateway; use a client URL of a member. If a proxy hides the version, set apiPrefix';
 
 /**
- * Returns advice for a response without a version. A grpc-proxy and a port for metrics have no version and no gateway.
+ * Returns the advice for a response without a version. A grpc-proxy and a port for metrics have no version and no
+ * gateway.
  */
 const adviceFor = (status: number): string =>
   status === 404 ? NOT_A_CLIENT_PORT : 'check that the server is etcd. If a proxy hides the version, set apiPrefix';
@@ -222,7 +226,10 @@ function handshakeCut({ rpc, cause }: EtcdError, address: string, plain: Observa
 const codeOf = (cause: unknown): unknown => (cause as { code?: unknown } | null | undefined)?.code;
 const isReset = (cause: unknown): boolean => codeOf(cause) === 'ECONNRESET';
 
-/** Tells whether the server closed the connection. A browser does not report this, and its errors have other advice. */
+/**
+ * Returns whether the server closed the connection. A browser does not report the cause, and its errors have other
+ * advice.
+ */
 const isClosed = (cause: unknown): boolean => ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(String(codeOf(cause)));
 
 /** Adds advice to the error of a connection that the server closed at the first request. */
@@ -232,8 +239,8 @@ function closedEarly({ reason, rpc, cause }: EtcdError, origin: string): EtcdErr
 }
 
 /**
- * Limits the time of a response that calls share. Otherwise each new call would wait for the same response, even if it
- * never arrives.
+ * Limits the time of a response that calls share. Without a limit, each new call would wait for the same response, even
+ * if it never arrives.
  */
 export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDetails): Observable<T> {
   if (ms === Infinity) return answer;
@@ -243,8 +250,8 @@ export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDe
 }
 
 /**
- * Checks with `GET /health` whether a server serves requests. The server then reads with a quorum, which it does not
- * for `GET /version`. A server without this path passes the check.
+ * Checks with `GET /health` whether a server serves requests. For this request, the server reads with a quorum; for
+ * `GET /version`, it does not. A server without this path passes the check.
  */
 export function probeHealth(response: Observable<PlainResponse>): Observable<void> {
   return response.pipe(

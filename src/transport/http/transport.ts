@@ -14,7 +14,7 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** The body, as ASCII text. */
   readonly body?: string;
-  /** Whether there are headers of a single call, which a browser may not send to another origin. */
+  /** Whether the headers include those of a single call. A browser may not send such headers to another origin. */
   readonly hasOwnHeaders?: boolean;
   /**
    * The second part of the body, and the delay in milliseconds before it is sent. A browser cannot send a body in two
@@ -178,8 +178,9 @@ export interface ConnectionSettings {
  * Sends requests over the network. All layers above use this interface, so that other implementations can send requests
  * in another way, such as with a browser's fetch.
  *
- * All Observables are cold: a subscription is a request, and unsubscribing aborts it. Failures are `Unreachable`
- * (nothing was sent), `ConnectionLost`, `MalformedResponse` or `ClientClosed`.
+ * All Observables are cold: a subscription is a request, and unsubscribing aborts it. Failures of a connection are
+ * `Unreachable` (nothing was sent), `ConnectionLost`, `TlsFailed`, `MalformedResponse`, `ResponseTooLarge` or
+ * `ClientClosed`.
  */
 export interface Transport {
   /** Sends one request, and reads its response with `outcome`. */
@@ -200,7 +201,7 @@ export interface Transport {
    * ended.
    */
   release(origin: string): void;
-  /** Makes later requests to an endpoint use new connections. `Wire.renew` describes this. */
+  /** Makes later requests to an endpoint use new connections. `Wire.renew` describes the details. */
   renew(origin: string): void;
   /** Aborts the requests in progress with `ClientClosed`, and resolves when every connection is closed. */
   close(): Promise<void>;
@@ -234,8 +235,8 @@ export function lazyTransport(load: () => Promise<Transport>): Transport {
 }
 
 /**
- * The number of characters from which on the waiting messages are sent at once. A server reads a whole frame before it
- * processes the first message in it.
+ * The length of the waiting messages, in characters, at which they are sent at once. A server reads a whole frame
+ * before it processes the first message in it.
  */
 const LONG = 32_768;
 

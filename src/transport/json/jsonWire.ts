@@ -43,9 +43,9 @@ export interface Reading<A> {
 export type ReadMessages = <A>(parts: Observable<StreamPart>, reading: Reading<A>) => Observable<A>;
 
 /**
- * The header with which a member without a leader rejects a call with `NoLeader`. It ends a stream with `NoLeader`
- * after a while. Without this header, a watch on such a member receives no events, although its heartbeats get
- * responses.
+ * The header that requires a leader. With this header, a member without a leader rejects a call with `NoLeader`, and
+ * ends a stream with `NoLeader` after a while. Without this header, a watch on such a member receives no events,
+ * although its heartbeats get responses.
  */
 const NEEDS_LEADER = { 'grpc-metadata-hasleader': 'true' } as const;
 
@@ -220,7 +220,7 @@ export function parseResponse(response: HttpResponse, where: ResponseSource): un
   const json = jsonIn(response.body);
   if (json === undefined)
     throw isPage(response.body) ? proxyError(response, where) : new EtcdError('MalformedResponse', 'the response is not JSON', where);
-  // In a codec every field may be missing. So it would accept an error that has the status 200 as an empty response.
+  // In a codec every field may be missing. So a codec would accept an error with the status 200 as an empty response.
   if (isRecord(json) && (json['error'] !== undefined || json['code'] !== undefined)) {
     const error = errorInJson(json, where);
     if (error !== undefined) throw error;

@@ -14,10 +14,10 @@ const CLOSING_BRACE = 0x7d;
 const FOLLOWING = /^\s*(?:,(?!\s*\])|(?=\]))/;
 
 /**
- * Reads the elements of a long list while the response arrives. So no turn of the event loop has to read the whole
- * response. The bytes are divided into parts, each of which ends at a closing brace. A part that is valid JSON between
- * brackets consists of whole elements. If a part is not valid, it is kept with everything that follows, and is read at
- * the end like any other response.
+ * Reads the elements of a long list while the response arrives. So the event loop is not blocked by one long read. The
+ * bytes are divided into parts, each of which ends at a closing brace. A part that is valid JSON between brackets
+ * consists of whole elements. If a part is not valid, it is kept with everything that follows, and is read at the end
+ * like any other response.
  */
 export class ListReader<A> {
   private readonly collected: ReturnType<LongList<A>['collect']>;
@@ -62,8 +62,8 @@ export class ListReader<A> {
       bytes = bytes.subarray(head.length);
     }
     const end = bytes.lastIndexOf(CLOSING_BRACE) + 1;
-    // One element is longer than a part. The next search waits for twice as many bytes, as a search after each chunk
-    // would take quadratic time.
+    // One element is longer than a part. The next search waits until there are twice as many bytes, as a search after
+    // each chunk would take quadratic time.
     if (end === 0) return this.wait(bytes, 2 * bytes.length);
     const elements = jsonIn(`[${this.withoutComma(longText(bytes.subarray(0, end)))}]`);
     if (elements === undefined || !this.collected.add(elements)) return this.wait(bytes, Infinity);

@@ -113,13 +113,16 @@ export function proxyError({ status, body, location }: HttpResponse, source: Res
   return malformed(status, `a body of ${body.length} characters that is not from etcd`, down);
 }
 
-/** Adds the code `Unavailable` if the endpoint is known to be etcd: then etcd is down. */
+/**
+ * Adds the code `Unavailable` if the endpoint is known to be etcd. A response that is not from etcd then means that
+ * etcd is down.
+ */
 const asDown = (details: ResponseSource): ErrorDetails => (details.knownEtcd === true ? { ...details, code: 'Unavailable' } : details);
 
 const malformed = (status: number, what: string, details: ErrorDetails): EtcdError =>
   new EtcdError('MalformedResponse', `HTTP ${status} with ${what}`, details);
 
-/** Returns the target of a redirect as the header contains it. */
+/** Returns the target of a redirect as the header contains it; undefined for any other response. */
 export function locationOf(
   status: number,
   { location }: Readonly<Record<string, string | readonly string[] | undefined>>,
@@ -137,7 +140,7 @@ export function targetOf(location: string | undefined, endpoint: string | undefi
 const SPACE = 0x20;
 const BRACE = 0x7b;
 
-/** Returns whether a response with status 200 is not from etcd. The responses of etcd begin with `{`. */
+/** Returns whether a response with status 200 is not from etcd. Every response of etcd begins with `{`. */
 export const isPage = (beginning: string): boolean => !/^\s*\{/.test(beginning);
 
 /**

@@ -21,7 +21,7 @@ export function messagesOf<A>(parts: Observable<StreamPart>, { codec, raw, maxBy
     let begun = false;
     const emit = (messages: readonly unknown[]): void => {
       for (const message of messages) {
-        // If the subscriber has left, the rest of the chunk need not be decoded.
+        // After the subscriber has unsubscribed, the rest of the chunk need not be decoded.
         if (subscriber.closed) return;
         if (isRecord(message)) onRevision?.(revisionOf(message['result']));
         subscriber.next(parseStreamMessage(codec, message, where, raw));

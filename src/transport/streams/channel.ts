@@ -86,8 +86,8 @@ function gatewayOf({ endpoint, info }: Route, rpc: Rpc<never, unknown>, { wire }
 }
 
 /**
- * Returns whether the transport may be the reason why a stream received no response. This is so if the handshake
- * failed. It is also so if something else than a response arrived over HTTP/2.
+ * Returns whether the transport may be the reason why a stream received no response. The transport is suspected if the
+ * handshake failed. Over HTTP/2, it is also suspected if the connection was lost, or if the response is not from etcd.
  */
 function mayBeItsFault({ reason, code }: EtcdError, transport: DuplexTransport): boolean {
   return reason === 'Unreachable' || (transport === 'http2' && code === 'Unavailable' && STANDING_IN.has(reason));
@@ -109,9 +109,9 @@ function openDuplex<In, A>(
   const onRevision = name === leaseRpcs.keepAlive.name ? undefined : (revision: number) => revisions.take(revision, 0, name, '');
   const duplex = wire.duplex(rpc, { to: route, transport, onRevision, onLateOpen });
   if (!needsLeader || transport === 'http2') return duplex;
-  // etcd's proxy for WebSockets does not pass on the header that requires a leader. So the client asks the member
-  // whether it has a leader, also before the stream opens. Otherwise, watches of a cluster without a leader would
-  // repeatedly show `connected` for a short time.
+  // etcd's proxy for WebSockets does not pass on the header that requires a leader. So the client sends the member
+  // separate requests that require a leader, the first one before the stream opens. Without that first request, watches
+  // of a cluster without a leader would repeatedly show `connected` for a short time.
   const question = requireLeader(route, means);
   return concat(question, merge(duplex, watchForLeaderLoss(question, activity)));
 }
@@ -128,29 +128,32 @@ function untilRemoved<T>(stream: Observable<T>, { removed }: Route['endpoint']):
 }
 
 /**
- * The intervals between requests to a member for its leader, in milliseconds: while the client is in use, and while it
+ * The intervals between checks whether a member has a leader, in milliseconds: while the client is in use, and while it
  * is idle.
  */
 const INTERVALS = { inUseMs: 2_000, idleMs: IDLE_CHECK_MS };
 /** The timeout of a response, in milliseconds. */
 const ANSWER_MS = 2_000;
-/** The pause before a member without a leader is asked again, in milliseconds. An election takes only a short time. */
+/**
+ * The pause before a member without a leader is checked again, in milliseconds. An election takes only a short time.
+ */
 const ELECTION_MS = 500;
 
-/** The dependencies of the functions that ask a member for its leader. */
+/** The dependencies of the functions that check whether a member has a leader. */
 export interface LeaderDeps {
   readonly wire: Pick<Wire, 'unary'>;
   /**
-   * Returns whether there is another endpoint. Without one the member is not asked, as the client could not leave it.
-   * Besides, several members may be behind one endpoint, and the question may reach another one than the stream did.
+   * Returns whether there is another endpoint. Without another endpoint there is no check, as the client could not use
+   * another member. Besides, several members may be behind one endpoint, so the check may reach another member than the
+   * stream.
    */
   readonly elsewhere: () => boolean;
 }
 
 /**
- * Asks a member whether it has a leader, for a stream that cannot carry the header. Completes if there is a leader, and
- * errors with `NoLeader` if there is none. Also completes after any other failure, as only a member with a leader fails
- * in another way. For example, the user may lack the permission.
+ * Checks whether a member has a leader, for a stream that cannot carry the header which requires a leader. Completes if
+ * there is a leader, and errors with `NoLeader` if there is none. Also completes after any other failure, such as a
+ * missing permission, because only a member with a leader fails in another way.
  */
 export function requireLeader(to: Route, { wire, elsewhere }: LeaderDeps): Observable<never> {
   const ask = wire.unary({ ...identifyRpc, needsLeader: true }, {});

@@ -30,17 +30,18 @@ const SUSPICION_MS = 60_000;
  */
 const MOST_UNANSWERED: Readonly<Record<DuplexTransport, number>> = { websocket: 3, http2: 2 };
 /**
- * The time for which a failed transport is not used, in milliseconds. The time doubles with each failure, up to the
- * longest one. After it the transport is tried again, as the proxy may have been reconfigured.
+ * The time for which a failed transport is not used, in milliseconds, before jitter. The time doubles with each
+ * failure, up to the longest one. After this time the transport is tried again, as the proxy may have been
+ * reconfigured.
  */
 const FIRST_REST_MS = 120_000;
 const LONGEST_REST_MS = 3_600_000;
 
 /** The failures of a transport at an endpoint. */
 interface Experience {
-  /** The number of streams in a row without a response. */
+  /** The number of consecutive streams without a response. */
   unanswered: number;
-  /** The number of calls to which the endpoint had responded before the last of these streams failed. */
+  /** The number of calls to which the endpoint had responded before the last stream without a response failed. */
   answers: number;
   /** The time until which the transport is not used at the endpoint. */
   restsUntil: number;
@@ -148,7 +149,7 @@ function candidates({ origin, version, authenticated }: TransportCriteria, hasHt
 
 /**
  * Returns whether etcd's proxy passes on the subprotocol, which carries the token, in the form that etcd's auth
- * accepts. The proxy does this since certain patch releases.
+ * accepts. The proxies of 3.5 and 3.6 do so since a certain patch release.
  */
 function takesTokenOverWebSocket(version: ServerVersion | undefined): boolean {
   if (version === undefined || isAtLeast(version, '3.7')) return true;

@@ -59,12 +59,13 @@ export interface CachedRange {
 
 /**
  * A range that is kept in memory by one watch, as long as the Observable of {@link Namespace.cache} is subscribed to.
- * Later reads and watches error with `Canceled`, or with `ClientClosed` once the client is closed.
+ * After the end of this subscription, reads and new watches error with `Canceled`, or with `ClientClosed` if the client
+ * is closed.
  */
 export interface Cache {
   /** The revision of the store that the state in memory shows. */
   readonly revision: number;
-  /** The first revision that the cache still has, at which a watch can begin. */
+  /** The lowest revision from which a watch of the cache can begin, as the cache has no earlier events. */
   readonly oldestRevision: number;
   /** The number of keys in memory. */
   readonly size: number;
@@ -72,8 +73,8 @@ export interface Cache {
   /**
    * Reads a key of the cached range. Emits undefined if the key does not exist.
    *
-   * A linearizable read takes at most the client's `requestTimeoutMs`, after which it errors with `DeadlineExceeded`.
-   * If the store cannot be reached, the read errors as `kv.get` does.
+   * A linearizable read errors with `DeadlineExceeded` if it takes longer than the client's `requestTimeoutMs`. If the
+   * store cannot be reached, the read errors as `kv.get` does.
    */
   get(key: BytesLike, options?: CacheReadOptions): Observable<KeyValue | undefined>;
 
@@ -83,10 +84,11 @@ export interface Cache {
   range(range?: Range, options?: CacheRangeOptions): Observable<CachedRange>;
 
   /**
-   * Emits the changes of a part of the cached range, or of all of it, each with the previous key-value. The watch can
-   * begin at any revision that the cache still has, and needs no watch of the server. Errors with `Compacted` if the
-   * cache has dropped that revision, or loses the history later. In that case, read the range again, and watch from the
-   * next revision on. Completes when the cache has no subscriber any more.
+   * Emits the changes of a part of the cached range, or of all of it, each with the previous key-value if there was
+   * one. The watch can begin at any revision from {@link Cache.oldestRevision} on, and creates no watch on the server.
+   * Errors with `Compacted` if the start revision is lower, or if the cache loses the history later. In that case, read
+   * the range again, and watch from the next revision on. Completes when the cache has no subscriber any more, or the
+   * client is closed.
    */
   watch(range?: Range, options?: CacheWatchOptions): Observable<WatchEvent>;
 }

@@ -55,7 +55,7 @@ export function heldCaches(deps: WatchesDeps, { readPages, closed, lingerMs, req
     });
 }
 
-/** Emits the handle of a cache once it has listed its range, and ends the cache when it is unsubscribed from. */
+/** Emits the handle of a cache when its range has been listed, and ends the cache on unsubscription. */
 function holdCache(cache: RangeCache, closed: Observable<void>, follow: (cache: RangeCache) => Observable<RangeCache>): Observable<Cache> {
   return new Observable((subscriber: Subscriber<Cache>) => {
     let isListed = false;
@@ -75,7 +75,7 @@ function holdCache(cache: RangeCache, closed: Observable<void>, follow: (cache: 
   });
 }
 
-/** Tells whether an Observable that replays its value has emitted it. */
+/** Returns whether an Observable that replays its value has emitted the value. */
 function hasFired(source: Observable<void>): boolean {
   let fired = false;
   const note = (): void => void (fired = true);

@@ -36,7 +36,8 @@ export interface RangeCacheDeps {
 }
 
 /**
- * The keys of a range at a revision, and the events that led to this state. It carries out reads and watches of both.
+ * The keys of a range at a revision, and the last events that led to this state. Users read the keys and watch the
+ * events through `handle`.
  */
 export class RangeCache implements Progressing {
   revision = 0;
@@ -162,7 +163,9 @@ export class RangeCache implements Progressing {
     });
   }
 
-  /** Reads from the cache: at once, or when the cache is new enough. */
+  /**
+   * Reads from the cache: at once if the read is local, or else when the cache has reached the revision of the store.
+   */
   private read<T>(subscriber: Subscriber<T>, consistency: CacheReadOptions['consistency'], find: () => T): Unsubscribable | undefined {
     if (this.ended !== undefined) return void subscriber.error(this.ended.error);
     if (consistency !== 'local') return this.barrier.add(subscriber, find);
@@ -185,8 +188,8 @@ export class RangeCache implements Progressing {
         next = revision + 1;
         for (const event of events) if (isWithin(span, event)) subscriber.next(event);
       };
-      // A subscriber may cause a change while it receives this one. The loop delivers such a change as well, in the
-      // right order.
+      // A subscriber may cause another change while it receives an event. The loop delivers such a change as well, in
+      // the right order.
       for (let missed = this.history.since(next); missed.length > 0 && !subscriber.closed; missed = this.history.since(next))
         missed.forEach(emit);
       const live = new Subscription();
@@ -221,13 +224,12 @@ function compacted(oldest: number, why: string): CompactedError {
 }
 
 /**
- * The minimum number of dropped batches that are removed from the list together. They must also be half of the list.
+ * The minimum number of dropped batches that are removed from the list together. They are only removed if they are also
+ * at least half of the list.
  */
 const REMOVED_FROM = 64;
 
-/**
- * Holds the last events of a cache, in whole revisions. If there are too many events, the oldest revisions are dropped.
- */
+/** The last events of a cache, in whole revisions. If there are too many events, the oldest revisions are dropped. */
 export class History {
   private readonly batches: EventsBatch[] = [];
   /** The index of the oldest batch that is still held. */
@@ -272,7 +274,7 @@ export class History {
     this.first += 1;
     this.size -= batch.events.length;
     this.oldest = batch.revision + 1;
-    // On average, each batch is moved once.
+    // Batches are removed together, so that on average each batch is moved at most once.
     if (this.first < REMOVED_FROM || this.first * 2 < this.batches.length) return;
     this.batches.splice(0, this.first);
     this.first = 0;

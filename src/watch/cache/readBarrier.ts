@@ -20,7 +20,7 @@ export interface StorePosition {
   readonly keys?: RangeSummary;
 }
 
-/** The part of a cache that decides whether its reads may return. */
+/** The facts about a cache by which a barrier decides whether a read may return. */
 export interface Progressing {
   readonly revision: number;
   readonly clusterId: ClusterId;
@@ -32,7 +32,7 @@ export interface Progressing {
 export interface PositionRequests {
   /** Reads the revision of the store. This costs the server little. */
   readonly revision: Observable<StorePosition>;
-  /** Reads the revision and a summary of the keys. For this the server reads the whole range. */
+  /** Reads the revision and a summary of the keys. For the summary, the server reads the whole range. */
   readonly summary: Observable<StorePosition>;
 }
 
@@ -41,7 +41,7 @@ const FEW_KEYS = 128;
 
 /**
  * The pause before the summary of a larger range is requested, in milliseconds. Most missing changes arrive within this
- * time, and no summary is needed.
+ * time, so that no summary is needed.
  */
 const SUMMARY_AFTER_MS = 10;
 
@@ -53,7 +53,10 @@ interface PendingRead extends Deadline {
   fail(error: unknown): void;
 }
 
-/** A read for one observer. It is one object, so that no closures are needed for the ways in which it can end. */
+/**
+ * A read for one observer. Its methods replace a closure for each way in which the read can end, so that a read needs
+ * only one object.
+ */
 class ObservedRead<T> extends Deadline implements PendingRead, Unsubscribable {
   batch: Set<PendingRead> | undefined;
 
@@ -83,25 +86,25 @@ class ObservedRead<T> extends Deadline implements PendingRead, Unsubscribable {
   }
 }
 
-/** Reads that have a response with a higher revision than the cache. */
+/** Reads whose response has a higher revision than the cache. */
 interface Behind {
   readonly reads: Set<PendingRead>;
   /**
-   * The revision that the cache has to reach. It is `Infinity` if the response is of a store that the cache does not
-   * show yet.
+   * The revision that the cache has to reach. It is `Infinity` if the response came from another store, which the cache
+   * has not listed yet.
    */
   revision: number;
   keys: RangeSummary | undefined;
 }
 
 /**
- * Lets linearizable reads wait until the cache has reached the revision that the store had when they began. One request
- * serves all reads that wait for it. A read never uses a request that was sent before the read began.
+ * Lets linearizable reads wait until the cache has reached the revision that the store had when the reads began. One
+ * request serves all reads that wait for it. A read never uses a request that was sent before the read began.
  *
- * The header of a response shows the revision of the whole store. If only other keys were changed since the revision of
- * the cache, no event shows that the cache has reached that revision. So a summary of the keys in the range is
- * requested. If their number and their newest change are the same in the cache, the cache has the same keys and values
- * as the store:
+ * The header of a response shows the revision of the whole store. If only keys outside the range were changed since the
+ * cache's revision, no event shows that the cache has reached the store's revision. So the barrier requests a summary
+ * of the keys in the range. If the cache has the same number of keys and the same newest change, it has the same keys
+ * and values as the store:
  * - Each key of the store is in the cache with the same value, as the cache has received the last event of the key
  * - The cache has no other keys, as the number of keys is the same
  */
@@ -122,7 +125,7 @@ export class ReadBarrier {
   }
 
   /**
-   * Lets a read wait.
+   * Adds a read, which waits until the cache has reached the revision of the store.
    *
    * @param find reads from the cache; called when the cache is new enough
    * @returns the waiting read; unsubscribing from it ends the wait
@@ -145,7 +148,10 @@ export class ReadBarrier {
     for (const { reads } of reached) this.answer(reads);
   }
 
-  /** Repeats the requests of all reads. The range was listed again, perhaps from a store whose revisions are lower. */
+  /**
+   * Repeats the requests of all reads, because the range was listed again. The list may come from a store whose
+   * revisions are lower.
+   */
   restart(): void {
     for (const read of this.cancelRequests()) this.enqueue(read);
     this.ask();
@@ -209,7 +215,7 @@ export class ReadBarrier {
     return revision !== Infinity && keys !== undefined && keys.count === this.cache.size && keys.newestChange === this.cache.newestChange;
   }
 
-  /** Requests a summary for the waiting reads, if there is no request for one yet. */
+  /** Requests a summary for the reads that lack it, unless such a request is already running. */
   private summarize(): void {
     if (this.summarizing !== undefined || this.lackingSummary().length === 0) return;
     let lacking: readonly Behind[] = [];

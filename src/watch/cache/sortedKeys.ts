@@ -4,8 +4,8 @@ import { binaryKey, holds, type BinaryKey, type Span } from '../../model/range.j
 import type { Collector } from '../live/listAndWatch.js';
 
 /**
- * The key-values of a range, in the order of etcd. The list is changed in place, so a reader must copy its result at
- * once.
+ * The key-values of a range, in the order of etcd. Events change the list in place, so {@link SortedKeys.within}
+ * returns a copy.
  */
 export class SortedKeys {
   private readonly byKey = new Map<BinaryKey, KeyValue>();
@@ -13,7 +13,7 @@ export class SortedKeys {
   /** The newest revision at which an existing key was changed; undefined if it must be computed again. */
   private newest: number | undefined = 0;
 
-  /** Collects the keys of a list, which arrive in order. */
+  /** Collects the keys of a list. The keys arrive in order. */
   static collect(): Collector<SortedKeys> {
     const keys = new SortedKeys();
     return {
@@ -44,7 +44,7 @@ export class SortedKeys {
     return this.byKey.get(key);
   }
 
-  /** Applies an event, and returns the key-value before it. */
+  /** Applies an event, and returns the previous key-value of its key. */
   apply({ type, kv }: WatchEvent): KeyValue | undefined {
     return type === 'put' ? this.put(kv) : this.delete(keyOf(kv));
   }
@@ -100,12 +100,12 @@ export class SortedKeys {
 /** Returns the key of a key-value in its binary form, even if the key is not UTF-8. */
 function keyOf(kv: KeyValue): BinaryKey {
   const { key } = kv;
-  // The text of an ASCII key identifies its bytes, so the text is used. Other keys may have lost bytes in their text.
+  // The text of an ASCII key identifies its bytes, so the text is used. The text of other keys may have lost bytes.
   const binary = binaryKey(key);
   return binary === key ? key : binaryKey(kv.keyBytes);
 }
 
-/** Tells whether the key of an event is in a span. */
+/** Returns whether the key of an event is in a span. */
 export const isWithin = (span: Span, { kv }: WatchEvent): boolean => holds(span, keyOf(kv));
 
 /** Returns a key-value without its value, as `keysOnly` returns it. */

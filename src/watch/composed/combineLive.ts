@@ -102,7 +102,7 @@ interface Combined {
 interface PartState {
   readonly state: ReadonlyMap<string, KeyValue>;
   readonly value: unknown;
-  /** Set while the store's value is invalid; `value` is then the last valid one. */
+  /** The error while the store's value is invalid; `value` is then the last valid value. */
   readonly invalid?: InvalidValueError;
 }
 

@@ -66,7 +66,7 @@ export function valueOf(node: Node): unknown {
  * Decodes a tree. At first all values are text, and lists are objects with numbered names. If the codec rejects a text,
  * the text is read as JSON. If it rejects an object with numbered names, the object is converted to a list.
  *
- * @param keyAt names the key at a path
+ * @param keyAt returns the name of the key at a path
  */
 export function decodeTree<A>(root: Branch, codec: Validator<A>, keyAt: (path: readonly string[]) => string): Either<readonly string[], A> {
   for (;;) {
@@ -158,7 +158,7 @@ export interface ConfigChange {
 /**
  * Returns a value in which each part that equals the same part of the previous value is the same object. The values
  * themselves are not changed. Lists, plain objects, maps, sets, bytes, and objects with `toJSON`, such as dates, are
- * compared by their contents. Other objects may have contents that cannot be read, and always count as different.
+ * compared by their contents. Other objects may have contents that cannot be read, so they always count as different.
  */
 export function keepUnchanged(before: unknown, after: unknown): unknown {
   if (Object.is(before, after)) return before;
@@ -190,8 +190,8 @@ function contentOf(value: object): unknown {
 }
 
 /**
- * Returns the differences between two configs, each at the innermost place that differs. Parts that did not change are
- * the same objects in both.
+ * Returns the differences between two configs, each at the innermost place that differs. Parts that did not change must
+ * be the same objects in both.
  */
 export function changesBetween(before: unknown, after: unknown, separator: string, path: readonly string[] = []): ConfigChange[] {
   if (Object.is(before, after)) return [];
@@ -207,7 +207,7 @@ function childrenOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
   return Array.isArray(value) || isPlain(value) ? new Map(Object.entries(value)) : undefined;
 }
 
-/** Tells whether a value is a plain object, such as an object literal. Plain objects of other realms count, too. */
+/** Returns whether a value is a plain object, such as an object literal. Plain objects of other realms count, too. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -33,7 +33,7 @@ interface ListedParts extends Listed {
 /**
  * Follows several ranges, and emits one state for each revision that changes any of them. All ranges are listed at one
  * revision. Then one watch follows the smallest range that contains them all. etcd sends all events of a revision to a
- * watch together. So no state has to wait for another one. This is true for all versions and transports.
+ * watch together, in all versions and over all transports. So no state has to wait for the events of another range.
  */
 export function jointUpdates(
   ranges: readonly Range[],
@@ -131,7 +131,7 @@ function keptIfEqual(before: Part | undefined, listed: Part, revision: number): 
   );
 }
 
-/** Returns the smallest span that holds all others. */
+/** Returns the smallest span that contains all given spans. */
 export function coverOf(spans: readonly Span[]): Span {
   return spans.reduce((cover, span) => ({
     from: span.from < cover.from ? span.from : cover.from,

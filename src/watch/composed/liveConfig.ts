@@ -50,7 +50,7 @@ export interface ConfigUpdate<A> {
    * The differences from the config of the last update, by path: `{ path: 'db/port', before: 5432, after: 5433 }`.
    */
   readonly changes: readonly ConfigChange[];
-  /** Set while the config of the store is invalid: `failures` has a line for each reason, with the key. */
+  /** The error while the config of the store is invalid; `failures` has a line for each reason, with the key. */
   readonly rejected: InvalidValueError | undefined;
 }
 
@@ -95,7 +95,7 @@ function configReader<A>(layers: readonly string[], options: LiveConfigOptions<A
   const { codec, separator = '/', defaults } = options;
   const decode = (root: Branch): Either<readonly string[], A> =>
     decodeTree(root, codec, (path) => `${layers.at(-1) ?? ''}${path.join(separator)}`);
-  /** The last valid config before it was decoded. */
+  /** The last valid config, as it was before decoding. */
   let given: unknown;
   let last: ConfigReading<A> | undefined;
 
@@ -152,7 +152,7 @@ function alone<A>(
   return isRight(config) ? { inForce: true, config: config.right, changes: [], rejected } : { inForce: false, rejected };
 }
 
-/** Emits the config for each update that changes the config, or for which it is rejected. */
+/** Emits the config for each update that changes the config, or whose config is rejected. */
 export function configUpdates<A>(
   layers: readonly string[],
   updates: Observable<JointUpdate>,

@@ -11,8 +11,9 @@ export interface PutConfigOptions {
   /** The separator between the names in a key. The default is `/`. */
   readonly separator?: string;
   /**
-   * The revision of the config on which the new one is based, such as the `revision` of an update of `liveConfig`.
-   * Errors with `Conflict` if a key was changed after it. By default it is the revision at the time of the call.
+   * The revision of the config on which the new one is based, such as the `revision` of an update of `liveConfig`. The
+   * Observable errors with `Conflict` if a key below the prefix was changed after this revision. By default, it is the
+   * revision at which `putConfig` reads the keys.
    */
   readonly revision?: number;
 }

@@ -72,7 +72,7 @@ export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps
         hasReason(error, 'Compacted') || (isListed && hasReason(error, 'ResponseTooLarge', 'FutureRev', 'ClusterIDMismatch'));
       if (!isHistoryLost) return observer.error(error);
       if (isListed) follower?.onLost(error);
-      // The observer may have left when the follower was notified.
+      // The observer may have unsubscribed while the follower was notified.
       if (left) return;
       backoff ??= new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
       current = asyncScheduler.schedule(list, backoff.next());
@@ -107,7 +107,7 @@ export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps
         follower?.listing();
         return steps.list();
       });
-      // `current` is set before the subscription, as the observer may leave during it.
+      // `current` is set before the subscription, as the observer may unsubscribe during it.
       const listing = (current = new Subscription());
       // The list may be the first call that finds no reachable endpoint. So its failures are shown in the state of the
       // connection.
@@ -146,7 +146,7 @@ export interface ListedKeys<T> extends Listed {
 
 /** Lists a range, at the current revision or at an earlier one. */
 export function listKeys<T>(collect: () => Collector<T>, range: Range, readPages: ReadPages, at?: number): Observable<ListedKeys<T>> {
-  // The collected state belongs to one subscription. If the list is retried, it begins with an empty state.
+  // The collected state belongs to one subscription, so a list that is retried begins with an empty state.
   return defer(() => {
     const gathered = collect();
     let revision = at ?? 0;
@@ -173,8 +173,8 @@ export function listKeys<T>(collect: () => Collector<T>, range: Range, readPages
 }
 
 /**
- * The number of steps in one turn of the event loop, which take some milliseconds. The other steps wait for the next
- * turn.
+ * The maximum number of steps in one turn of the event loop; together they take some milliseconds. The other steps wait
+ * for the next turn.
  */
 const SLICE = 4_096;
 /**

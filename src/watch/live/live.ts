@@ -210,7 +210,7 @@ export function onlyKey({ state }: Pick<LiveUpdate, 'state'>): KeyValue | undefi
   return undefined;
 }
 
-/** Emits the only key of a live range, each time it changes; undefined while there is none. */
+/** Emits the only key of a live range each time the key changes; undefined while the key does not exist. */
 export function liveKey(updates: Observable<LiveUpdate>): Observable<KeyValue | undefined> {
   return updates.pipe(
     map(onlyKey),

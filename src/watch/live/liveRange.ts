@@ -25,16 +25,16 @@ export interface LiveUpdate {
   /**
    * - `snapshot`: the state when you subscribed; `changes` is empty
    * - `change`: one revision; `changes` are its events
-   * - `resync`: the range was listed again; `changes` is the difference from the last state, deletes included. The
-   *   history since the last update was compacted, or is too long for an old server. Or the store was wiped, restored
-   *   or replaced.
+   * - `resync`: the range was listed again; `changes` is the difference from the last state, deletes included. Either
+   *   the history since the last update was compacted or is too long for an old server, or the store was wiped,
+   *   restored or replaced.
    */
   readonly type: 'snapshot' | 'change' | 'resync';
   /** The revision of the store that this state shows. */
   readonly revision: number;
   /**
-   * The keys with their values, by key. The map never changes: keep it, compare it, share it. A key that is not UTF-8
-   * is in the map as U+FFFD followed by the base64 of its bytes.
+   * The keys with their values, by key. The map never changes, so you can keep it, compare it and share it. A key that
+   * is not UTF-8 is in the map as U+FFFD followed by the base64 of its bytes.
    */
   readonly state: ReadonlyMap<string, KeyValue>;
   /** The changes, each with the previous key-value if there was one. */
@@ -125,8 +125,8 @@ export class LiveEntries {
   }
 
   /**
-   * Returns the events that must have happened between this state and a later one, as the history is lost. Keys that
-   * the later state lacks were deleted.
+   * Derives the events between this state and a later one from the two states, as the history is lost. Keys that are
+   * missing in the later state were deleted.
    */
   *changesTo(later: LiveEntries, revision: number): Steps<readonly WatchEvent[]> {
     const changes: WatchEvent[] = [];

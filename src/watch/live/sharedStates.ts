@@ -43,7 +43,7 @@ interface Running<U> extends Follower<U> {
 
 /** The functions for one type of updates. */
 export interface StateKind<U> {
-  /** Returns the update with which a late subscriber begins. */
+  /** Converts an update to the first update of a late subscriber. */
   readonly snapshot: (update: U) => U;
   /** Returns the state of the range with this index. */
   readonly stateOf: (update: U, index: number) => RangeState;
@@ -84,7 +84,10 @@ export class SharedStates<U extends Update> {
     });
   }
 
-  /** Subscribes to the shared updates of some ranges for a view. The view itself shows whether a state is old. */
+  /**
+   * Subscribes to the shared updates of some ranges for a view. Old states are not skipped, as the view itself handles
+   * them.
+   */
   viewed(key: string, targets: readonly WatchTarget[], run: (follower: Follower<U>) => Observable<U>): Observable<ViewedUpdate<U>> {
     return new Observable((subscriber) => {
       const [updates, isOld] = this.join(key, targets, run);
@@ -146,15 +149,15 @@ export class SharedStates<U extends Update> {
       unsubscribe: () => {
         source.detach(observer);
         for (const range of ranges) range.end();
-        // A subscriber may have subscribed again at once, which has started another run.
+        // A subscriber may have subscribed again at once, so that another run has started.
         if (this.running.get(key) === running) this.running.delete(key);
       },
     };
   }
 
   /**
-   * Returns a function that decides whether an update is old; undefined if neither this update nor a later one can be
-   * old.
+   * Returns a function that decides whether an update lacks a write that the server has confirmed by now. Returns
+   * undefined if neither the current update nor a later one can lack such a write.
    */
   private whetherOld(followed: readonly FollowedRange[]): ((update: U) => boolean) | undefined {
     const checks = followed.flatMap((range, index) => {

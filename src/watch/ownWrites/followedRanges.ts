@@ -18,8 +18,8 @@ import type { ConnectionState } from '../streams/connectionState.js';
 import type { WriteEffects } from './writeEffects.js';
 
 /**
- * The maximum number of notes that are kept; older notes are dropped. A note is a fact about the store which may or may
- * not concern a live range. This depends on the state of the range.
+ * The maximum number of notes that are kept; older notes are dropped. A note is a fact about the store. Whether a note
+ * concerns a live range depends on the state of the range.
  */
 const MOST_NOTES = 256;
 
@@ -35,8 +35,9 @@ type Note = { readonly number: number; readonly revision: number } & (
 );
 
 /**
- * The key ranges that a client's live ranges follow. Each has the highest revision of an own write that it has to show.
- * Most writes put or delete a single key. Its ranges are found in two maps: one of single keys, and one of prefixes.
+ * The key ranges that a client's live ranges follow. Each range has the highest revision of an own write that it has to
+ * show. Most writes put or delete a single key. The ranges that include a key are found in two maps: one of single
+ * keys, and one of prefixes.
  */
 export class FollowedRanges implements WriteEffects {
   private readonly all = new Set<FollowedRange>();
@@ -58,7 +59,7 @@ export class FollowedRanges implements WriteEffects {
   /**
    * Starts to follow a range.
    *
-   * @param prefix the prefix of the namespace, which the keys in the states of a live range lack
+   * @param prefix the prefix of the namespace. The keys in the states of a live range do not include it
    */
   follow(span: Span, prefix: BinaryKey): FollowedRange {
     const range = new FollowedRange(this, span, prefix);
@@ -136,8 +137,8 @@ export class FollowedRange {
   /** The highest revision of this client's writes in the range since the last list was requested. */
   private needed = 0;
   /**
-   * The highest revision of an own write before that request. The list includes the write, even if the store was
-   * restored and now has lower revisions.
+   * The highest revision of an own write before the last list was requested. The list includes the write, even if the
+   * store was restored and now has lower revisions.
    */
   private neededBefore = 0;
   /** The number of lists that were requested, and the number of the last one that arrived. */
@@ -173,7 +174,7 @@ export class FollowedRange {
     if (revision > this.needed) this.needed = revision;
   }
 
-  /** Called when a list is requested. The list will include all writes that are known now. */
+  /** Called when a list is requested. The list will include all writes that the server has confirmed by now. */
   listing(): void {
     this.asked += 1;
     this.notedWhenAsked = this.owner.latest;
@@ -192,8 +193,8 @@ export class FollowedRange {
   }
 
   /**
-   * Returns a function that decides whether a state is older than what the client knows now. Returns undefined if
-   * neither the current state nor a later one can be older.
+   * Returns a function that decides whether a state lacks a write that the server has confirmed by now. Returns
+   * undefined if neither the current state nor a later one can lack such a write.
    */
   whetherOld(): ((state: Shown) => boolean) | undefined {
     const { asked, needed, notedWhenAsked } = this;
@@ -202,8 +203,8 @@ export class FollowedRange {
     const notes = this.owner.notesAfter(this.checked, this.span);
     const unlisted = notes.filter(({ number }) => number > notedWhenAsked);
     const isOld = (state: Shown): boolean => {
-      // A list that was requested later includes all writes. A list that was requested before includes the writes that
-      // were known at its request.
+      // A list that was requested after this call includes all writes. An earlier list includes the writes that were
+      // confirmed before its request.
       if (this.listed > asked) return false;
       const isListed = this.listed === asked;
       return state.revision < (isListed ? needed : neededByList) || this.contradicts(state, isListed ? unlisted : notes);

@@ -17,7 +17,10 @@ const ANSWER_MS = 1_000;
 /** The maximum number of writes with unknown outcome that are kept while a watch begins. */
 const MOST_UNKNOWN = 1_000;
 
-/** Watches that began with no own write between them. The entry is kept until each of them knows its first revision. */
+/**
+ * A group of watches between whose subscriptions no own write was sent. The entry is kept until the first revision of
+ * each watch is known.
+ */
 interface Beginning {
   /** The number of the last own write before these watches began. */
   readonly number: number;
@@ -63,7 +66,7 @@ export class OwnWrites implements WriteListener {
     pending.ended(pending.unclear);
   }
 
-  /** Begins a watch, which has to report all own writes from now on. */
+  /** Registers a new watch, which has to report all own writes from now on. */
   begin(): Beginning {
     const previous = this.last;
     if (previous?.number === this.count) {
@@ -76,7 +79,7 @@ export class OwnWrites implements WriteListener {
     return beginning;
   }
 
-  /** Ends the beginning of a watch. The watch knows its first revision, or was unsubscribed from. */
+  /** Removes a watch from its entry, because its first revision is known or the watch was unsubscribed from. */
   end(beginning: Beginning): void {
     beginning.watches -= 1;
     if (beginning.watches > 0) return;
@@ -91,8 +94,9 @@ export class OwnWrites implements WriteListener {
 
   /**
    * Finds the first revision that a watch has to report. Usually this is the revision after the store's revision, which
-   * was requested when the watch began. If an own write was carried out before that request, it is the revision of that
-   * write. If the outcome of such a write is unknown, the client reads which of its keys changed.
+   * was requested when the watch began. An own write may have been sent after the watch began, but carried out before
+   * that request. In this case, the first revision is the revision of the write. If the outcome of the write is
+   * unknown, the client reads which of its keys changed.
    */
   firstRevision(beginning: Beginning, span: Span, storeRevision: number, caller: Caller): Observable<number> {
     const first = (): number => Math.min(storeRevision + 1, beginning.first);
@@ -121,7 +125,9 @@ export class OwnWrites implements WriteListener {
 
 /** A write that was sent while a watch began. */
 class OwnWrite implements PendingWrite, WriteEffects {
-  /** The revision at which the write changed a key; infinite if that is unknown, or if it changed none. */
+  /**
+   * The revision at which the write changed a key; infinite if the revision is unknown, or if the write changed no key.
+   */
   revision = Infinity;
   /** Whether the write may have changed a key at a revision that its response does not contain. */
   unclear = false;
@@ -268,7 +274,7 @@ export class ScopedOwnWrites {
   /**
    * Starts to record the own writes that a live range has to show.
    *
-   * @param none creates the object for the records, whose code is loaded together with the live ranges
+   * @param none creates the object for the records. Its code is loaded together with that of the live ranges
    */
   follow(range: KeyRange, none: () => FollowedRanges): FollowedRange {
     return (this.writes.followed ??= none()).follow(this.spanOf(range), this.prefix);

@@ -42,7 +42,7 @@ export interface WriteEffects {
   held(key: BytesLike, revision: number): void;
 }
 
-/** Describes an RPC that writes keys. */
+/** The description of an RPC that writes keys. */
 interface WritingRpc<In, A> {
   /** The ranges that a request may write to. */
   readonly ranges: (request: In) => readonly KeyRange[];
@@ -61,11 +61,11 @@ function placesOf(name: BytesLike | undefined): readonly KeyRange[] {
 const keyRange = (key: BytesLike, rangeEnd: BytesLike | undefined): KeyRange =>
   rangeEnd === undefined || rangeEnd.length === 0 ? { key } : { key, rangeEnd };
 
-/** Applies `use` to a field that may be missing by its type. The codec of the request requires the field. */
+/** Applies `use` to a field that is optional in its type, although the codec of the request requires it. */
 const given = <T, R>(field: T | undefined, use: (field: T) => R, otherwise: R): R => (field === undefined ? otherwise : use(field));
 
 const byRpc = new Map<object, unknown>();
-/** The RPCs that write keys, by their path. They are used for raw calls. */
+/** The RPCs that write keys, by their path. Raw calls are looked up by path. */
 const byPath = new Map<string, WritingRpc<string, unknown>>();
 
 /**
@@ -92,8 +92,8 @@ function add<In, A>(
 }
 
 /**
- * Reads the request or the response of a raw call, if the codec can read it. The call does not fail if the codec
- * cannot.
+ * Reads the request or the response of a raw call. Returns undefined if the codec cannot read it, so that the call does
+ * not fail.
  */
 function readRaw<T>(codec: { read(json: unknown): T | typeof INVALID }, raw: unknown): T | undefined {
   try {
@@ -119,7 +119,7 @@ add(kvRpcs.deleteRange, DeleteRangeRequest, {
   },
 });
 
-// The codec of a txn refers to itself, so that TypeScript cannot derive the type that it reads.
+// The codec of a txn refers to itself, so TypeScript cannot derive the type that the codec reads.
 const txnRequest = { read: (json: unknown) => TxnRequest.read(json) as TxnRequestIn | typeof INVALID };
 
 add(kvRpcs.txn, txnRequest, {
@@ -155,7 +155,7 @@ add(electionRpcs.campaign, CampaignRequest, {
   ranges: ({ name }) => placesOf(name),
   report: (_, { leader: { key, rev }, header: { revision } }, effects) => {
     // The header has the revision of the txn that put the key or found an existing key (measured: 3.3 and 3.5). If the
-    // key was put, it is also the revision of the key.
+    // txn put the key, the key has the same revision.
     if (rev === revision) effects.put(key, revision);
     else effects.held(key, revision);
   },

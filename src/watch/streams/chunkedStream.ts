@@ -43,8 +43,8 @@ import { NO_DATA, type StreamCallbacks } from './streamManager.js';
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 
 /**
- * Returns how long a watch may receive nothing until its connection is renewed, as it may be dead. With the default
- * heartbeat of 12 s this time is 72 s.
+ * Returns the time without a message after which the connection of a watch is renewed, because it may be dead. With the
+ * default heartbeat of 12 s this time is 72 s.
  */
 const renewalMs = (heartbeatMs: number): number => Math.max(6 * heartbeatMs, Math.min(60 * heartbeatMs, 60_000));
 /**
@@ -55,7 +55,7 @@ const RENEWALS_FOR_PROGRESS = 6;
 
 /**
  * The longest time without data on a live connection. By default a server sends a progress notification after ten
- * minutes without events. It may be late by a tenth of that time.
+ * minutes without events. The notification may be late by a tenth of that time.
  */
 const MAX_QUIET_MS = 12 * 60_000;
 
@@ -69,7 +69,7 @@ const CAUGHT_UP_MS = 400;
 export type ChunkedStream = typeof chunkedStream;
 
 /**
- * Creates watches, each as a separate POST with a chunked response. This works everywhere, and costs one connection per
+ * Creates watches, each as a separate POST with a chunked response. This works everywhere, but needs one connection per
  * watch.
  *
  * @param progressRequests the user's requests for progress notifications, which concern all watches of the client
@@ -102,7 +102,8 @@ export function chunkedStream(
 
   /**
    * Opens a watch. The server sends no response until the request body has ended, and a body with a progress request
-   * ends later. So only a renewal contains a progress request: the watch continues on the old connection until then.
+   * ends later. So only a renewal contains a progress request: the watch continues on the old connection until the new
+   * one replaces it.
    */
   const post = (target: WatchTarget, fromRevision: number, fragment: boolean, isRenewal: boolean): Observable<WatchResponse> => {
     const withProgress = isRenewal && orderedProgress;
@@ -127,7 +128,8 @@ export function chunkedStream(
     const notified = { ...target, filter: { ...target.filter, progressNotify: true } };
     return renewedWatch(startRevision, {
       ...renewalOf(target),
-      // The first connection may be dead. If a revision arrives twice, the watch drops the second one.
+      // The first connection may be dead. So a renewal starts one revision earlier if the server may omit the deletes
+      // of a compacted revision. If a revision arrives twice, the watch drops the second one.
       open: (fromRevision, isRenewal) =>
         post(notified, isRenewal && lacksDeletes ? Math.max(1, fromRevision - 1) : fromRevision, fragment, isRenewal),
       onRefused: (response) => {
@@ -160,7 +162,7 @@ export function chunkedStream(
           }),
           map((response) => {
             const refused = response.canceled ? toWatchError(response, where) : undefined;
-            // Another token needs another stream. A rejected token does not count as a response. Otherwise, a server
+            // Another token needs another stream. A rejected token does not count as a response. If it did, a server
             // that rejects every token would be retried forever.
             if (refused !== undefined && isForToken(refused)) throw callbacks.onLost(refused);
             callbacks.onResponse();
@@ -182,18 +184,20 @@ const isForToken = (refusal: EtcdError): boolean => retryAction(refusal, 'read',
 function asLost(error: EtcdError, where: ErrorDetails, callbacks: StreamCallbacks): EtcdError {
   if (error.reason !== 'DeadlineExceeded') return error;
   callbacks.onTimeout();
-  // Only the watch gets this advice. The responses to other requests are short, and no proxy holds them back.
+  // Only the error of the watch contains this advice. The responses to other requests are short, so that no proxy holds
+  // them back.
   const message = error.rpc === watchRpcs.watch.name ? `${NO_DATA} (${error.message})` : error.message;
   return new EtcdError('ConnectionLost', message, { ...where, cause: error });
 }
 
 /**
- * How long a new connection must last without a refusal, in milliseconds. A server creates a watch first, and checks
- * only later whether its history is compacted. It checks the watches that are behind every 100 ms.
+ * The time without a refusal after which a new connection replaces the old one, in milliseconds. A server creates a
+ * watch first, and checks only later whether its history is compacted. It checks the watches that are behind every 100
+ * ms.
  */
 const REFUSED_WITHIN_MS = 5_000;
 
-/** The settings and functions with which a watch is renewed that receives nothing. */
+/** The settings and functions for the renewal of a watch that receives nothing. */
 export interface Renewal {
   /** Opens a connection for the watch from a revision on. */
   readonly open: (fromRevision: number, isRenewal: boolean) => Observable<WatchResponse>;
@@ -278,8 +282,7 @@ class RenewedWatch extends Subscription {
   }
 
   private renewNow(): void {
-    // The rest of the response arrives only on this connection. The end of the response serves as a progress
-    // notification.
+    // The rest of the current response arrives only on this connection. Its end serves as a progress notification.
     if (this.withinResponse) return;
     this.dropSuccessor();
     this.renew(true);
@@ -307,7 +310,7 @@ class RenewedWatch extends Subscription {
       } else if (created === undefined) {
         created = response;
         // No event was missed, as the store has no newer revision. Newer servers send no progress notification in this
-        // case.
+        // case, so this response serves as one.
         if (isRequested && response.header.revision < this.nextRevision) {
           replaceConnection();
           return observer.next({ ...response, created: false });

@@ -42,7 +42,10 @@ export const reconnecting = (cause: EtcdError, retryInMs: number): Reconnecting 
   retryInMs: Math.round(retryInMs),
 });
 
-/** Returns whether two states are equal, so that there is nothing to report. */
+/**
+ * Returns whether there is nothing to report: both states are `idle`, or are `connected` to the same endpoint over the
+ * same transport.
+ */
 export function isSameState(a: ConnectionState, b: ConnectionState): boolean {
   if (a.status !== 'connected' || b.status !== 'connected') return a.status === b.status && a.status === 'idle';
   return a.endpoint === b.endpoint && a.transport === b.transport;

@@ -14,9 +14,9 @@ import { scheduleTimeout, monotonicNow } from '../../util/time.js';
 
 /** Settings and functions for the heartbeat of a stream. */
 export interface HeartbeatSettings {
-  /** Returns how long the stream may now receive nothing before a heartbeat is sent. */
+  /** Returns the current interval, which is the time without a message after which a heartbeat is sent. */
   readonly intervalMs: () => number;
-  /** Returns how long a response may take. */
+  /** Returns the longest time for the response to a heartbeat or a create request. */
   readonly timeoutMs: () => number;
   /** Sends a heartbeat. Returns false if the stream has no watch, as the server would then not respond. */
   readonly ask: () => boolean;
@@ -53,7 +53,7 @@ export class Heartbeat {
   /** The time at which a heartbeat was last due and could not be sent. */
   private skippedAt = -Infinity;
   private timer: Subscription | undefined;
-  /** Set while the response to a create request is due. */
+  /** The timer for the response to a create request; undefined if none is pending. */
   private createTimer: Subscription | undefined;
   /** The time at which the last create request was sent. */
   private createSentAt = -Infinity;
@@ -67,7 +67,7 @@ export class Heartbeat {
     this.lastMessageAt = monotonicNow();
   }
 
-  /** Starts to wait for the response to a create request. With `false` it stops waiting. */
+  /** Starts to wait for the response to a create request if `answer` is true, and stops waiting if it is false. */
   expect(answer: boolean): void {
     if (answer) {
       this.createSentAt = monotonicNow();
@@ -128,7 +128,7 @@ export class Heartbeat {
   private scheduleCheck(): void {
     this.timer?.unsubscribe();
     const restMs = Math.max(0, Math.ceil(this.dueAt() - monotonicNow()));
-    // A response does not change the timer.
+    // A response does not reset the timer, so the timer is set to one interval at most.
     this.timer = scheduleTimeout(this.isAwaitingResponse ? Math.min(restMs, this.settings.intervalMs()) : restMs, () => this.check());
   }
 
@@ -187,8 +187,8 @@ export function duplexStream(
       asking.unsubscribe();
       // The watches of a lost stream unsubscribe after the stream has ended.
       if (subscriber.closed) return;
-      // The request is delayed. A client that starts and stops watches soon has another watch. If the client is closed,
-      // no request is needed.
+      // The request is delayed, as it may be unnecessary. A client that often starts and stops watches may have another
+      // watch by then. A client that is being closed needs no request.
       asking = closeDetection.probeAfter(lingerMs / 2, channel).subscribe();
     };
     // This teardown runs before the connection is closed.
@@ -232,8 +232,8 @@ export function duplexStream(
           if (event.type === 'partial') return;
           try {
             const message = stream?.receive(event.message);
-            // The call follows `receive`, which throws if the token is rejected. Otherwise, a server that rejects every
-            // token would be retried forever.
+            // The call follows `receive`, which throws if the token is rejected. If `onResponse` were called first, a
+            // server that rejects every token would be retried forever.
             callbacks.onResponse();
             if (message === 'notification') callbacks.onNotification();
             if (received !== 'notifications') received = message === 'created' ? 'responses' : 'notifications';
@@ -288,8 +288,8 @@ export class CloseDetection {
   }
 
   /**
-   * Requests the generation of a server's gateway after `ms` milliseconds, if it matters and is not known yet. Emits
-   * nothing.
+   * Requests the generation of a server's gateway after `ms` milliseconds, if the generation matters and is unknown.
+   * Emits nothing.
    */
   probeAfter(ms: number, channel: Channel): Observable<unknown> {
     const { gateway } = channel;

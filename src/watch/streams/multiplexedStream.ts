@@ -93,11 +93,11 @@ const PROGRESS_ID = -1;
 const FLUSH_CREATES = 200;
 
 /**
- * Makes the server write to a stream that is about to be closed. Behind a WebSocket, etcd 3.5 notices the end of a
- * stream only when it writes to it. Without a write it would keep the stream and its watches until their next event.
- * The first request creates a watch, and the server refuses the others, which have the same number. Usually the server
- * reads the end of the stream before it has written all these responses. Otherwise the created watch causes a message
- * within ten minutes.
+ * Makes the server write to a stream that is about to be closed. Behind a WebSocket, some servers with etcd 3.5 detect
+ * the end of a stream only when they write to it (see `CloseDetection`). Without a write they would keep the stream and
+ * its watches until their next event. The first request creates a watch, and the server refuses the others, which have
+ * the same number. Usually the server reads the end of the stream before it has written all these responses. If it has
+ * written all of them, the progress notification of the created watch follows within ten minutes.
  */
 export function forceServerWrite(send: (request: WatchRequest) => void, watchId = 1): void {
   const bell = { createRequest: { key: '\0', watchId, progressNotify: true } };
@@ -107,8 +107,8 @@ export function forceServerWrite(send: (request: WatchRequest) => void, watchId 
 
 /**
  * Carries many watches on one stream. The server responds once to each create request, in the order of the requests. An
- * old server chooses the numbers of watches, and may send no number for a rejected watch. So the response to a create
- * request is found by its position, and every other message by the number of its watch.
+ * old server chooses the numbers of watches, and may send no number for a rejected watch. So the watch of a response to
+ * a create request is found by the position of the response. The watch of every other message is found by its number.
  */
 export class MultiplexedStream implements WatchStream {
   /** The watches whose create requests have been sent. The responses arrive in the same order. */
@@ -122,7 +122,12 @@ export class MultiplexedStream implements WatchStream {
   private unsplit = false;
   /** The newest revision of the store that any message has shown. */
   private newest = 0;
-  /** Whether the user's request for progress notifications is not sent yet, and why. */
+  /**
+   * The state of the user's request for progress notifications:
+   * - `none`: no request is due
+   * - `waiting`: the request is not sent yet
+   * - `ignored`: the server would ignore the request, or has ignored it, so it is sent later
+   */
   private progressRequest: 'none' | 'waiting' | 'ignored' = 'none';
   /** The watches that have not yet received the progress notification that the user has requested. */
   private readonly notifying = new Set<StreamWatch>();
@@ -150,8 +155,9 @@ export class MultiplexedStream implements WatchStream {
 
   /**
    * Requests a message from the server. Newer servers (measured: 3.5.30, not 3.5.16) ignore a progress request while
-   * any watch starts at a future revision. While nothing is written, every new watch starts at a future revision. In
-   * that case a create request is sent with a number that is in use, as the server always rejects it with a response.
+   * any watch starts at a future revision. While nothing is written, every new watch starts at a future revision. While
+   * there is such a watch, a create request with the number of the watch is sent instead. The server always responds to
+   * it with a rejection.
    */
   ask(): void {
     const id = this.deps.takesIds ? this.idAhead() : undefined;
@@ -178,9 +184,9 @@ export class MultiplexedStream implements WatchStream {
 
   /**
    * Sends a progress request if one is due. The server ignores the request while a watch starts at a future revision.
-   * In that case such watches are notified here, as nothing has happened since their start. The request is sent when
-   * the store has advanced. If the server does not respond for another reason, the next heartbeat requests a
-   * notification as well.
+   * Meanwhile, such watches are notified here, as nothing has happened since their start. The request is sent when the
+   * store has advanced. If the server does not respond for another reason, the next heartbeat requests a notification
+   * as well.
    */
   private sendDueRequest(header?: ResponseHeader): void {
     if (this.progressRequest === 'none' || this.creating.size > 0) return;
@@ -245,7 +251,7 @@ export class MultiplexedStream implements WatchStream {
   }
 
   private onCreated(response: WatchResponse): void {
-    // The number belongs to another watch, too. A cancel request for this watch would end the other one.
+    // The number already belongs to another watch, so a cancel request for the new watch would end the other one.
     if (!response.canceled && this.watchers.has(response.watchId))
       throw new EtcdError(
         'MalformedResponse',
@@ -276,7 +282,7 @@ export class MultiplexedStream implements WatchStream {
   /**
    * Handles a progress notification for the whole stream. The server may create a watch, and then send a notification
    * that it made before for the older watches. The first events of the new watch may arrive later. So a watch accepts
-   * the first notification that was requested when it existed, or that follows its own events.
+   * only notifications that were requested after its creation, or that follow its own events.
    */
   private onProgress({ header }: WatchResponse): void {
     this.asked = Math.max(0, this.asked - 1);

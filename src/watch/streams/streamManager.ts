@@ -58,9 +58,9 @@ export interface StreamCallbacks {
 
 /**
  * Keeps the streams of a client for one kind of work. One stream serves all users if the transport can do that. The
- * stream is opened when it is first needed, and closed after the last user has left. When it breaks, every user is
- * notified. All users that need another stream wait together for the next one, after a pause that grows until a server
- * has responded.
+ * stream is opened when it is first needed, and closed after the last user has unsubscribed. When the stream breaks,
+ * every user is notified. All users that need another stream share the next one, which is opened after a pause. The
+ * pause grows until a server has responded.
  *
  * @typeParam S the type of a stream
  * @typeParam C the type of the channels that carry it
@@ -71,7 +71,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   private readonly timeout: AdaptiveTimeout;
   /**
    * The timeout for opening a stream. It is separate from the timeout of responses: if one member responds slowly, the
-   * next member need not.
+   * next member may still respond fast.
    */
   private readonly opening: AdaptiveTimeout;
   /** Spreads the work of all users over turns of the event loop when a stream is opened or lost. */
@@ -94,7 +94,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     settings: Omit<StreamTimeouts, 'heartbeatMs'>,
     /** Opens a stream over a channel. The stream errors when it breaks. */
     private readonly openStream: (channel: C, outcomes: StreamCallbacks) => Observable<S>,
-    /** The maximum number of retries after failures in a row. */
+    /** The maximum number of retries after consecutive failures. */
     private readonly maxRetries = Infinity,
   ) {
     this.backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs, settings.jitter);
@@ -104,8 +104,8 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   }
 
   /**
-   * Emits the state of the connection and each change of it, and never errors. Later subscribers also receive the last
-   * state, `closed`.
+   * Emits the current state of the connection and each later state, and never errors. After the client was closed, a
+   * subscriber still receives the last state, `closed`.
    */
   get state(): Observable<ConnectionState> {
     return this.current.changes.pipe(takeWhile(({ status }) => status !== 'closed', true));
@@ -178,7 +178,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
       this.timeout.start();
       this.opening.start();
       // The requests before the stream (for the version or a token) may use a connection that is dead but was not
-      // closed.
+      // closed. So these requests have a timeout as well.
       return this.inTime(this.findChannel(), this.opening.ms).pipe(
         switchMap((found) => {
           used = found;
@@ -226,15 +226,17 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   private lost(error: EtcdError, channel: Channel | undefined): StreamLostError {
     const hopeless = channel?.failed(error) === false || !isStreamRetryable(error);
     const now = monotonicNow();
-    // Many watches with their own connections may be lost at the same time. This counts as one failure.
+    // Many watches with their own connections may be lost at the same time. Such simultaneous losses count as one
+    // failure.
     if (now >= this.retryAt) {
       this.failedUntil = -Infinity;
       this.retryAt = now + this.backoff.next();
-      // Only refusals in a row show that the cause is permanent. After an outage, a server may not know even a valid
-      // token yet.
+      // Only consecutive refusals show that the cause is permanent. Shortly after an outage, a server may reject even a
+      // valid token.
       if (isTransient(error)) this.refusals = undefined;
       else (this.refusals ??= new ConsecutiveFailures()).add(error);
-      // The server may send an unreadable message after the response to every create request.
+      // The server may send a malformed message after the response to every create request. So a response does not
+      // reset this counter.
       if (error.reason === 'MalformedResponse') (this.garbled ??= new ConsecutiveFailures()).add(error);
     }
     const again = !hopeless && (isTransient(error) || !(this.refusals?.exceeded === true || this.garbled?.exceeded === true));
@@ -269,8 +271,8 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
 }
 
 /**
- * The stream that all current users share. It is kept open for a time after the last user, unless it is still being
- * opened.
+ * The stream that all current users share. It is kept open for a time after the last user has unsubscribed, unless it
+ * is still being opened.
  */
 class SharedStream<S extends object> extends RefCounted<S> {
   private closed = false;
@@ -295,7 +297,7 @@ const MAX_DOUBLINGS = 5;
 
 /**
  * Adapts the timeout of responses to the server. A server sends nothing while it reads a long history for a watch, and
- * begins again on each stream. With a fixed timeout it might never finish. So each stream that was given up as
+ * begins again on each stream. With a fixed timeout, the server might never finish. So each stream that was given up as
  * unresponsive doubles the timeout, until a stream delivers a notification of a watch.
  */
 export class AdaptiveTimeout {
@@ -329,7 +331,7 @@ export class AdaptiveTimeout {
 
 /**
  * The message for a stream that was opened and delivered no data. A proxy may hold back the beginning of a request or a
- * response until it has all of it.
+ * response until the proxy has received all of it.
  */
 export const NO_DATA = 'no data since the stream was opened; is a proxy buffering?';
 

@@ -131,7 +131,7 @@ describe('docs/errors.md and the RPCs', () => {
       .flatMap(([, service]) => Object.values(service as Record<string, { name: string; safety: string }>));
     expect(rpcs.length).toBeGreaterThan(30);
     const reads = new Set(rpcs.filter(({ safety }) => safety === 'read').map(({ name }) => name));
-    const told = /^Reads are (.*?) so is a request by/ms.exec(read('docs/errors.md'))?.[1] ?? '';
+    const told = /^Reads are (.*?) A request by/ms.exec(read('docs/errors.md'))?.[1] ?? '';
     expect([...told.matchAll(/`(\w+\.\w+)`/g)].map(([, name]) => name).toSorted()).toEqual([...reads].toSorted());
   });
 });

@@ -43,7 +43,7 @@ export function parseJsonStream(options: ParseJsonStreamOptions = {}): OperatorF
   const { maxBytes = DEFAULT_MAX_BYTES } = checkOptions('parseJsonStream', options, OPTIONS);
   return (source) =>
     defer(() => {
-      const json = new JsonStream(maxBytes);
+      const json = new JsonStream(maxBytes, {}, 'maxBytes');
       const bytesOf = splitTextReader();
       const rest = defer(() => of(json.end()));
       return concat(source.pipe(map((chunk) => json.push(bytesOf(chunk)))), rest).pipe(concatMap((objects) => objects));

@@ -43,7 +43,7 @@ export const whereOf = ({ rpc, origin, endpoint = origin }: Pick<HttpRequest, 'r
 const writeBodies = new LazyModule(() => import('./writeBodies.js'));
 
 /** The state of a transport that all its requests share. */
-export interface FetchMeans {
+export interface FetchDeps {
   readonly host: BrowserHost;
   /** Creates the bodies of writes over TLS; undefined until its code is loaded. */
   bodies?: WriteBodies;
@@ -61,18 +61,18 @@ export abstract class FetchRequest implements Unsubscribable {
   // The field is private at run time as well. A log that shows a subscription must show neither the token nor the body.
   readonly #request: HttpRequest;
   readonly #controller = new AbortController();
-  private answered = false;
+  private responded = false;
   private ended = false;
   /** The headers of the response, as far as the browser shows them. */
   protected headers: Readonly<Record<string, string>> | undefined;
 
   constructor(
     request: HttpRequest,
-    protected readonly means: FetchMeans,
+    protected readonly deps: FetchDeps,
   ) {
     this.#request = request;
     this.where = whereOf(request);
-    this.body = new Body(means.maxResponseBytes, this.where);
+    this.body = new Body(deps.maxResponseBytes, this.where);
   }
 
   /** Called with a part of the body. */
@@ -82,13 +82,13 @@ export abstract class FetchRequest implements Unsubscribable {
   protected abstract fail(failure: unknown): void;
 
   start(): this {
-    this.means.running.add(this);
+    this.deps.running.add(this);
     this.send().catch((error: unknown) => this.end(() => this.fail(this.failureOf(error))));
     return this;
   }
 
   private async send(): Promise<void> {
-    const { host } = this.means;
+    const { host } = this.deps;
     const { origin, path, method, onSent } = this.#request;
     if (host.fetch === undefined) throw new EtcdError('UnsupportedRuntime', 'this runtime has no fetch, which rxetcd requires', this.where);
     refuseOwnHeaders(this.#request, host.location?.origin, this.where);
@@ -116,13 +116,13 @@ export abstract class FetchRequest implements Unsubscribable {
     if (body === undefined) return {};
     // A body can be a stream only over HTTP/2, which a browser does not use without TLS.
     if (readPath === undefined || !origin.startsWith('https:')) return { body };
-    return this.means.bodies?.at({ origin, headers, body, readPath });
+    return this.deps.bodies?.at({ origin, headers, body, readPath });
   }
 
   private async bodyLater(headers: HttpRequest['headers']): Promise<SentBody> {
     const { body = '', origin, readPath = '' } = this.#request;
     const module = await firstValueFrom(writeBodies.module$);
-    const bodies = (this.means.bodies ??= new module.WriteBodies(this.means.host));
+    const bodies = (this.deps.bodies ??= new module.WriteBodies(this.deps.host));
     const write = { origin, headers, body, readPath };
     return bodies.at(write) ?? bodies.tried(write, this.where);
   }
@@ -149,7 +149,7 @@ export abstract class FetchRequest implements Unsubscribable {
     const { onReceived } = this.#request;
     // If a redirect was not followed, the browser hides the whole response, even its status.
     const status = response.type === 'opaqueredirect' ? 302 : response.status;
-    this.answered = true;
+    this.responded = true;
     this.headers = Object.fromEntries(response.headers ?? []);
     if (!this.ended) onReceived?.();
     const reader: ChunkReader | undefined = response.body?.getReader();
@@ -169,19 +169,19 @@ export abstract class FetchRequest implements Unsubscribable {
 
   private failureOf(error: unknown): EtcdError {
     this.#controller.abort();
-    this.means.bodies?.failed(this.#request.origin);
+    this.deps.bodies?.failed(this.#request.origin);
     if (isEtcdError(error)) return error;
     const why = error instanceof Error ? error.message : String(error);
     // Bun reports the cause as a code, so its errors need no advice.
     const advice = (error as { code?: unknown } | null)?.code === undefined ? ` (${NO_REASON})` : '';
-    const message = this.answered ? `the response was cut off: ${why}` : `no response: ${why}${advice}`;
+    const message = this.responded ? `the response was cut off: ${why}` : `no response: ${why}${advice}`;
     return new EtcdError('ConnectionLost', message, { ...this.where, cause: error });
   }
 
   private end(report: () => void): void {
     if (this.ended) return;
     this.ended = true;
-    this.means.running.delete(this);
+    this.deps.running.delete(this);
     report();
   }
 }
@@ -190,11 +190,11 @@ export abstract class FetchRequest implements Unsubscribable {
 export class FetchExchange<A> extends FetchRequest {
   constructor(
     request: HttpRequest,
-    means: FetchMeans,
+    deps: FetchDeps,
     private readonly outcome: Outcome<A>,
     private readonly subscriber: Subscriber<A>,
   ) {
-    super(request, means);
+    super(request, deps);
   }
 
   protected take(chunk: Uint8Array, status: number): void {
@@ -220,10 +220,10 @@ export class FetchExchange<A> extends FetchRequest {
 export class FetchStream extends FetchRequest {
   constructor(
     request: HttpRequest,
-    means: FetchMeans,
+    deps: FetchDeps,
     private readonly subscriber: Subscriber<StreamPart>,
   ) {
-    super(request, means);
+    super(request, deps);
   }
 
   protected take(bytes: Uint8Array, status: number): void {

@@ -1,20 +1,20 @@
 import { asyncScheduler, firstValueFrom, Observable, race, Subscription, timer } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import type { HttpRequest, Transport } from '../transport/http/transport.js';
-import { clientClosed, FetchExchange, type FetchMeans, type FetchRequest, FetchStream, whereOf } from './fetchRequest.js';
+import { clientClosed, FetchExchange, type FetchDeps, type FetchRequest, FetchStream, whereOf } from './fetchRequest.js';
 import { browserHost, type BrowserHost, PagePresence } from './host.js';
-import { FAREWELL_MS, webSocketDuplex } from './webSocket.js';
+import { CLOSE_TIMEOUT_MS, webSocketDuplex } from './webSocket.js';
 
 /**
  * The maximum number of streams to a host over HTTP/1.1. A browser opens at most six connections to a host, so two are
  * left for calls. Over TLS, etcd uses HTTP/2, which has no such limit.
  */
-const MOST_STREAMS = 4;
+const MAX_STREAMS = 4;
 /**
  * The maximum number of streams while one of them replaces another one. Without this extra stream, no stream could be
  * replaced at the limit.
  */
-const MOST_WITH_REPLACEMENTS = MOST_STREAMS + 1;
+const MAX_WITH_REPLACEMENTS = MAX_STREAMS + 1;
 
 /**
  * How long a stream waits until another one ends, in milliseconds. This time is less than the timeout of the first
@@ -42,27 +42,27 @@ class StreamSlots {
       host.open += 1;
       taken.add(() => {
         host.open -= 1;
-        if (host.open >= MOST_STREAMS) return;
+        if (host.open >= MAX_STREAMS) return;
         const [next] = host.waiting;
         next?.();
       });
       start();
     };
-    if (!origin.startsWith('http:') || host.open < (replaces ? MOST_WITH_REPLACEMENTS : MOST_STREAMS)) {
+    if (!origin.startsWith('http:') || host.open < (replaces ? MAX_WITH_REPLACEMENTS : MAX_STREAMS)) {
       begin();
       return taken;
     }
-    const patience = asyncScheduler.schedule(() => {
+    const timeout = asyncScheduler.schedule(() => {
       host.waiting.delete(proceed);
       refuse(tooMany(host.open, whereOf(request)));
     }, WAIT_MS);
     const proceed = (): void => {
       host.waiting.delete(proceed);
-      patience.unsubscribe();
+      timeout.unsubscribe();
       begin();
     };
     host.waiting.add(proceed);
-    taken.add(patience);
+    taken.add(timeout);
     taken.add(() => host.waiting.delete(proceed));
     return taken;
   }
@@ -83,7 +83,7 @@ const slots = new StreamSlots();
 /** Creates the transport for browsers, over `fetch` and `WebSocket`. */
 export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes: number }, host: BrowserHost = browserHost): Transport {
   const running = new Set<FetchRequest>();
-  const means: FetchMeans = { host, maxResponseBytes, running };
+  const deps: FetchDeps = { host, maxResponseBytes, running };
   const closing = new Set<Promise<void>>();
   const page = new PagePresence(host);
   const failedSockets = new Map<string, number>();
@@ -95,7 +95,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
         const refuse = (error: EtcdError): void => subscriber.add(outcome.recover(error).subscribe(subscriber));
         const start = (): void => {
           if (closed) return refuse(clientClosed(whereOf(request)));
-          subscriber.add(new FetchExchange(request, means, outcome, subscriber).start());
+          subscriber.add(new FetchExchange(request, deps, outcome, subscriber).start());
         };
         // A call that waits at the server, for example for a lock, uses its connection for as long as a stream does.
         if (request.patient === true) subscriber.add(slots.take(request, start, refuse));
@@ -107,7 +107,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
         if (closed) return subscriber.error(clientClosed(whereOf(request)));
         const start = (): void => {
           if (closed) return subscriber.error(clientClosed(whereOf(request)));
-          const stream = new FetchStream(request, means, subscriber);
+          const stream = new FetchStream(request, deps, subscriber);
           subscriber.add(page.onLeave(() => stream.leave()));
           subscriber.add(stream.start());
         };
@@ -135,7 +135,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
       closed = true;
       page.close();
       for (const request of [...running]) request.close();
-      await firstValueFrom(race(Promise.all(closing), timer(FAREWELL_MS)));
+      await firstValueFrom(race(Promise.all(closing), timer(CLOSE_TIMEOUT_MS)));
     },
   };
 }

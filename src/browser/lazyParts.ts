@@ -13,9 +13,9 @@ const { module$ } = new LazyModule(() => import('../options/parts.js'));
 const NOTHING_HELD: CloseSummary = { released: 0, unreleased: [] };
 
 /** Creates the methods for leases, locks and the like. Their code is loaded on first use. */
-const holding: Parts['holding'] = (means) => {
+const holding: Parts['holding'] = (deps) => {
   let held: Holding | undefined;
-  const held$ = module$.pipe(map(({ parts }) => (held ??= parts.holding({ ...means, hurry: visibility$ }))));
+  const held$ = module$.pipe(map(({ parts }) => (held ??= parts.holding({ ...deps, hurry: visibility$ }))));
   return {
     cleanup: {
       settled: (timeoutMs) => held?.cleanup.settled(timeoutMs) ?? of(undefined),

@@ -7,10 +7,10 @@ import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge, Wr
 import type { BrowserHost, BrowserSocket, PagePresence } from './host.js';
 
 /** How long a socket may take to close after its subscriber has unsubscribed, in milliseconds. */
-export const FAREWELL_MS = 1_000;
+export const CLOSE_TIMEOUT_MS = 1_000;
 
 /** The dependencies for opening WebSockets. */
-interface SocketMeans {
+interface SocketDeps {
   readonly host: BrowserHost;
   readonly page: PagePresence;
   /** The longest message, in bytes. */
@@ -25,8 +25,8 @@ interface SocketMeans {
  * Opens a bidirectional stream over a WebSocket at the path of the RPC. A browser cannot send headers in the handshake,
  * so the token is sent as a subprotocol.
  */
-export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Observable<DuplexPart> {
-  const { host, page, maxResponseBytes, closing } = means;
+export function webSocketDuplex(request: DuplexRequest, deps: SocketDeps): Observable<DuplexPart> {
+  const { host, page, maxResponseBytes, closing } = deps;
   const { rpc, origin, endpoint = origin, path, token, onLateOpen } = request;
   const where = { rpc, endpoint };
   return new Observable((subscriber) => {
@@ -48,7 +48,7 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
     let over = false;
     socket.onopen = () => {
       opened = true;
-      means.failedSockets.delete(origin);
+      deps.failedSockets.delete(origin);
       subscriber.next({ type: 'open', send: outgoing.send });
     };
     socket.onmessage = ({ data }) => {
@@ -61,7 +61,7 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
     socket.onclose = ({ code }) => {
       over = true;
       if (opened) return subscriber.error(lost(`the stream ended (WebSocket code ${code})`, where));
-      whyRefused(means, { origin, path }, probe.signal, where).then(
+      whyRefused(deps, { origin, path }, probe.signal, where).then(
         (error) => subscriber.error(error),
         () => undefined,
       );
@@ -72,9 +72,9 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
       probe.abort();
       if (over) return;
       socket.onmessage = null;
-      const patience = new Subscription();
+      const timeout = new Subscription();
       const done = new Promise<void>((resolve) => (socket.onclose = () => resolve())).then(() => {
-        patience.unsubscribe();
+        timeout.unsubscribe();
         closing.delete(done);
       });
       closing.add(done);
@@ -87,7 +87,7 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
       if (opened || onLateOpen === undefined) return leave();
       // The server may have accepted the handshake. If the browser ended the handshake now, the server might not notice
       // the end.
-      patience.add(scheduleTimeout(FAREWELL_MS, () => socket.close()));
+      timeout.add(scheduleTimeout(CLOSE_TIMEOUT_MS, () => socket.close()));
       socket.onopen = () => {
         onLateOpen(outgoing.send);
         leave();
@@ -119,7 +119,7 @@ const lost = (message: string, where: ErrorDetails): EtcdError => new EtcdError(
  * a second WebSocket fails soon after the first.
  */
 async function whyRefused(
-  { host, failedSockets }: SocketMeans,
+  { host, failedSockets }: SocketDeps,
   { origin, path }: Pick<DuplexRequest, 'origin' | 'path'>,
   signal: AbortSignal,
   where: ErrorDetails,

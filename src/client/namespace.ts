@@ -300,29 +300,29 @@ const FIRST_KEYS = 5_000;
 export function namespace(given: NamespaceDeps): Namespace {
   const { caller, streams, identity, settings, gather, maxResponseBytes, requestTimeoutMs, closed, holding } = given;
   const past = new GatheredReads(caller, NO_OPTIONS, settings.responseTimeoutMs);
-  const means: NamespaceDeps = { ...given, readAt: (key, revision) => past.get(key, revision) };
+  const deps: NamespaceDeps = { ...given, readAt: (key, revision) => past.get(key, revision) };
   const kv = kvService(caller, gather, maxResponseBytes);
-  const watching = watches(means, closed, settings.lingerMs);
+  const watching = watches(deps, closed, settings.lingerMs);
   const reads = rangeReads(caller);
   const list: ReadPages = (range, revision) =>
     pagesOf(reads, range, revision === undefined ? {} : { revision }, { first: FIRST_KEYS, maxResponseBytes });
-  const living = liveMethods(means, list, closed, settings.lingerMs);
-  const coordination = holding.over({ caller, kv, identity, watching: means, live: living.live });
+  const living = liveMethods(deps, list, closed, settings.lingerMs);
+  const coordination = holding.over({ caller, kv, identity, watching: deps, live: living.live });
 
   const api = capturing<Omit<Namespace, 'promises'>>({
     // `kv` copies its arguments itself. The general wrapper would make its calls slower.
     kv: capturesItself(kv),
     ...watching,
     ...living,
-    ...composedMethods(means, { kv, readPages: list, closed, lingerMs: settings.lingerMs }),
-    ...caches(means, { readPages: list, closed, lingerMs: settings.lingerMs, requestTimeoutMs }),
+    ...composedMethods(deps, { kv, readPages: list, closed, lingerMs: settings.lingerMs }),
+    ...caches(deps, { readPages: list, closed, lingerMs: settings.lingerMs, requestTimeoutMs }),
     ...coordination,
     connection$: streams.state,
     namespace: (name) => {
       const prefix = new Prefix(name);
       // The prefix of an outer namespace comes before that of an inner one.
-      const within: WatcherDeps['within'] = (stream) => prefixWatchStream(means.within?.(stream) ?? stream, prefix);
-      return namespace({ ...means, caller: prefixCaller(caller, prefix), within, writes: means.writes.within(prefix.before('')) });
+      const within: WatcherDeps['within'] = (stream) => prefixWatchStream(deps.within?.(stream) ?? stream, prefix);
+      return namespace({ ...deps, caller: prefixCaller(caller, prefix), within, writes: deps.writes.within(prefix.before('')) });
     },
   });
   return addPromises(api);

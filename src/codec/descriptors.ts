@@ -115,7 +115,7 @@ export interface LongList<A> {
      */
     add(elements: unknown): boolean;
     /** Inserts the elements into the list of the response, before its own elements. */
-    complete(answer: A): A;
+    complete(response: A): A;
   };
 }
 
@@ -172,4 +172,4 @@ export function rpc<In, A>(descriptor: Rpc<In, A>): Rpc<In, A> {
 /** The type of the request of an RPC. */
 export type RequestOf<R> = R extends Rpc<infer In, infer _> ? In : never;
 /** The type of the response of an RPC. */
-export type AnswerOf<R> = R extends Rpc<infer _, infer A> ? A : never;
+export type ResponseOf<R> = R extends Rpc<infer _, infer A> ? A : never;

@@ -1,7 +1,7 @@
 import * as enums from '../model/responses.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { KeyValueCodec, ResponseHeader } from './common.js';
-import { field, isRecord, lazy, message, type AnswerMessage, type MessageType } from './message.js';
+import { field, isRecord, lazy, message, type ResponseMessage, type MessageType } from './message.js';
 import { rpc, type LongList, type DecodedBy, INVALID, WireType } from './descriptors.js';
 import { array, bool, bytes, enumeration, int64, leaseIdCodec, maybe, natural } from './scalars.js';
 
@@ -46,7 +46,7 @@ const RANGE_KEYS: LongList<DecodedBy<typeof RangeResponse>> = {
         for (const kv of read) kvs.push(kv);
         return true;
       },
-      complete: (answer) => ({ ...answer, kvs: kvs.concat(answer.kvs) }),
+      complete: (response) => ({ ...response, kvs: kvs.concat(response.kvs) }),
     };
   },
 };
@@ -60,8 +60,8 @@ export const OneKeyResponse = new WireType<KeyValue | undefined, never>(
   RangeResponse.kind,
   () => undefined,
   (json) => {
-    const answer = RangeResponse.read(json);
-    return answer === INVALID ? INVALID : answer.kvs[0];
+    const response = RangeResponse.read(json);
+    return response === INVALID ? INVALID : response.kvs[0];
   },
   RangeResponse.write,
   RangeResponse.explain,
@@ -163,7 +163,7 @@ export const RequestOp: MessageType<RequestOpOut, RequestOpIn> = message('Reques
   ),
 });
 
-export const ResponseOp: AnswerMessage<ResponseOpOut> = message('ResponseOp', {
+export const ResponseOp: ResponseMessage<ResponseOpOut> = message('ResponseOp', {
   responseRange: maybe(RangeResponse),
   responsePut: maybe(PutResponse),
   responseDeleteRange: maybe(DeleteRangeResponse),
@@ -203,7 +203,7 @@ function only(name: string, given: unknown): unknown {
   return given[name];
 }
 
-export const TxnResponse: AnswerMessage<TxnResponseOut> = message('TxnResponse', {
+export const TxnResponse: ResponseMessage<TxnResponseOut> = message('TxnResponse', {
   header: ResponseHeader,
   succeeded: bool,
   responses: new WireType(Results.name, Results.kind, Results.absent, readResults, Results.write, Results.explain),

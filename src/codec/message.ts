@@ -43,7 +43,7 @@ export class MessageType<A, In> extends WireType<A, In> {
 
 /** The codec of a message that is only received. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- no code uses the type that it would be encoded from
-export type AnswerMessage<A> = MessageType<A, any>;
+export type ResponseMessage<A> = MessageType<A, any>;
 
 /** The properties of a field, apart from its type. */
 interface FieldOptions {

@@ -275,7 +275,7 @@ export interface Coordination {
 }
 
 /** The dependencies of the leases of a client. */
-export interface HoldingMeans {
+export interface HoldingDeps {
   readonly caller: Caller;
   readonly settings: StreamTimeouts;
   /** Records whether leases are held, as streams send heartbeats more often in that case. */
@@ -303,7 +303,7 @@ export interface Holding {
 }
 
 /** Creates the management of leases that a client and all its namespaces share. */
-export function holding({ caller, settings, activity, closed, hurry = EMPTY, diagnostics }: HoldingMeans): Holding {
+export function holding({ caller, settings, activity, closed, hurry = EMPTY, diagnostics }: HoldingDeps): Holding {
   const cleanup = new CleanupTracker();
   const scheduler = new RefreshScheduler();
   hurry.pipe(takeUntil(closed)).subscribe({ next: () => scheduler.hurry(), error: () => undefined });

@@ -194,7 +194,7 @@ const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map<string, Reason>([
  * over gRPC, with a limit of 4 MiB. Any other limit is that of the server for requests.
  */
 const ABOVE_LIMIT = /^grpc: received message larger than max \(\d+ vs\. (\d+)\)$/;
-const LIMIT_OF_ANSWERS = String(4 * 2 ** 20);
+const RESPONSE_LIMIT = String(4 * 2 ** 20);
 
 /** Matches the error that the gateway of a TLS server sends for calls that were in progress when the server stopped. */
 const BROKEN_OFF = /malformed header: missing HTTP content-type|transport: missing content-type field/;
@@ -222,7 +222,7 @@ export function reasonOf(text: string): Reason | undefined {
     // Some errors of the auth store have the prefix `auth: `.
     .replace(/^(?:etcdserver|auth): /, '');
   const limit = ABOVE_LIMIT.exec(message)?.[1];
-  if (limit !== undefined) return limit === LIMIT_OF_ANSWERS ? 'ResponseTooLarge' : 'RequestTooLarge';
+  if (limit !== undefined) return limit === RESPONSE_LIMIT ? 'ResponseTooLarge' : 'RequestTooLarge';
   if (BROKEN_OFF.test(message)) return 'Stopped';
   return BY_MESSAGE.get(message);
 }

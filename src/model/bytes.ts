@@ -35,7 +35,7 @@ interface NodeBuffer {
  */
 const SCRATCH_BYTES = 16_384;
 /** The maximum number of UTF-8 bytes for one UTF-16 unit of text. */
-const MOST_BYTES_A_CHARACTER = 3;
+const MAX_BYTES_A_CHARACTER = 3;
 
 // These are created on first use, as importing the package must not require the classes: jsdom has neither of them.
 let encoder: InstanceType<typeof TextEncoder> | undefined;
@@ -54,7 +54,7 @@ function withBuffer(buffer: NodeBuffer): ByteCodec {
       return scratch.toString('base64', 0, bytes.length);
     },
     encodeText: (text) =>
-      text.length > SCRATCH_BYTES / MOST_BYTES_A_CHARACTER
+      text.length > SCRATCH_BYTES / MAX_BYTES_A_CHARACTER
         ? buffer.from(text, 'utf8').toString('base64')
         : scratch.toString('base64', 0, scratch.write(text, 'utf8')),
     decode: (base64) => {

@@ -1,7 +1,7 @@
 import { isBytes } from './bytes.js';
 
 /** The maximum depth of a copy. Options and ranges are flat, and `kv.txn` copies nested txns itself. */
-const MOST_LEVELS = 50;
+const MAX_LEVELS = 50;
 
 /**
  * Copies an argument, so that later changes by the caller have no effect. Byte arrays, arrays and plain objects are
@@ -67,7 +67,7 @@ const methodsIn = (value: unknown): unknown => (typeof value === 'function' || i
 
 /** @param met the copies so far, by their originals. An object may occur several times, or may contain itself */
 function copyOf(given: unknown, level: number, met: Map<object, unknown> | undefined): unknown {
-  if (typeof given !== 'object' || given === null || level > MOST_LEVELS) return given;
+  if (typeof given !== 'object' || given === null || level > MAX_LEVELS) return given;
   const known = met?.get(given);
   if (known !== undefined) return known;
   // Most objects belong to this realm, and need fewer checks.

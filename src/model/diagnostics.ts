@@ -17,13 +17,13 @@ export type CallDiagnostic =
       readonly action: string;
       readonly error: EtcdError;
     }
-  /** The attempt received no data for `silentMs`, and another attempt begins. */
+  /** The attempt received no data for `unresponsiveMs`, and another attempt begins. */
   | {
       readonly type: 'attemptHedged';
       readonly rpc: string;
       readonly endpoint: string;
       readonly attempt: number;
-      readonly silentMs: number;
+      readonly unresponsiveMs: number;
     }
   | {
       readonly type: 'callSucceeded';

@@ -31,6 +31,8 @@ export class JsonStream {
   constructor(
     private readonly maxBytes: number,
     private readonly where: ErrorDetails = {},
+    /** The name of the option with the maximum, for the error. */
+    private readonly option = 'maxResponseBytes',
   ) {}
 
   /**
@@ -143,7 +145,7 @@ export class JsonStream {
   }
 
   private tooLarge(): EtcdError {
-    return new EtcdError('ResponseTooLarge', 'the response is longer than the option maxResponseBytes allows', this.where);
+    return new EtcdError('ResponseTooLarge', `the response is longer than the option ${this.option} allows`, this.where);
   }
 }
 

@@ -104,7 +104,7 @@ export interface Connection {
 }
 
 /** How long the server may take to close a connection after {@link Connection.leave}, in milliseconds. */
-const FAREWELL_MS = 1_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
  * Opens a connection for one stream. After an upgrade, undici no longer tracks the socket, and does not close it with
@@ -146,7 +146,7 @@ export function connectionFor(origin: string, { connect, connectHttp2, closing }
       const left = socket;
       say?.();
       closing.add(left);
-      const waiting = setTimeout(() => left.destroy(), FAREWELL_MS).unref();
+      const waiting = setTimeout(() => left.destroy(), CLOSE_TIMEOUT_MS).unref();
       left.once('close', () => {
         clearTimeout(waiting);
         closing.delete(left);

@@ -36,9 +36,9 @@ export function http2Duplex(request: DuplexRequest, deps: DuplexDeps): Observabl
         sent = true;
         subscriber.next({ type: 'open', send: (message) => void body.write(`${message}\n`) });
       },
-      onResponseStart: (_, code, answer) => {
+      onResponseStart: (_, code, response) => {
         status = code;
-        location = locationOf(code, answer);
+        location = locationOf(code, response);
       },
       onResponseData: (_, bytes) =>
         guarded(() => {

@@ -95,36 +95,36 @@ export function upgrade(client: Dispatcher, wanted: UpgradeRequest, where: Error
     { method: 'GET', path, upgrade: 'websocket', headers: { ...headers, ...own, ...offered } },
     {
       onRequestStart: () => undefined,
-      onRequestUpgrade: (_, status, answer, socket) => {
-        if (status === 101 && agrees(answer, key, protocols)) return observer.opened(socket);
+      onRequestUpgrade: (_, status, response, socket) => {
+        if (status === 101 && agrees(response, key, protocols)) return observer.opened(socket);
         socket.destroy();
         observer.failed(new EtcdError('TransportUnsupported', 'the response to the WebSocket handshake is not valid', where));
       },
-      onResponseStart: (_, status, answer) => {
+      onResponseStart: (_, status, response) => {
         // This is an interim response. The final response follows.
         if (status < 200 && status !== 101) return;
         // The rest of the response is not needed, and may never end.
-        observer.failed(refusal(status, answer, where));
+        observer.failed(refusal(status, response, where));
       },
       onResponseError: (_, error) => observer.failed(connectionError(error, false, where)),
     },
   );
 }
 
-function agrees(answer: IncomingHttpHeaders, key: string, protocols: readonly string[]): boolean {
+function agrees(response: IncomingHttpHeaders, key: string, protocols: readonly string[]): boolean {
   const accepted = createHash('sha1')
     .update(key + GUID)
     .digest('base64');
-  const protocol = answer['sec-websocket-protocol'];
+  const protocol = response['sec-websocket-protocol'];
   return (
-    String(answer.upgrade).toLowerCase() === 'websocket' &&
-    answer['sec-websocket-accept'] === accepted &&
-    answer['sec-websocket-extensions'] === undefined &&
+    String(response.upgrade).toLowerCase() === 'websocket' &&
+    response['sec-websocket-accept'] === accepted &&
+    response['sec-websocket-extensions'] === undefined &&
     (protocol === undefined || protocols.includes(protocol))
   );
 }
 
-function refusal(status: number, answer: Parameters<typeof locationOf>[1], where: ErrorDetails): EtcdError {
+function refusal(status: number, response: Parameters<typeof locationOf>[1], where: ErrorDetails): EtcdError {
   if (NO_WEBSOCKET.has(status)) {
     return new EtcdError(
       'TransportUnsupported',
@@ -134,7 +134,7 @@ function refusal(status: number, answer: Parameters<typeof locationOf>[1], where
   }
   // A proxy responded in place of the server. The cause may be temporary or permanent. After several such responses in
   // a row, it counts as permanent.
-  const target = targetOf(locationOf(status, answer), where.endpoint);
+  const target = targetOf(locationOf(status, response), where.endpoint);
   const whereTo = target === undefined ? '' : `, with a redirect to ${target}`;
   return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket${whereTo}`, where);
 }

@@ -8,7 +8,7 @@ import type { WatchEvent } from '../model/events.js';
 import { electionRpcs, lockRpcs } from '../codec/concurrency.js';
 import { kvRpcs, type RequestOpIn, type ResponseOpOut, type TxnRequestIn, type TxnResponseOut } from '../codec/kv.js';
 import { leaseRpcs } from '../codec/lease.js';
-import type { AnswerOf, RequestOf, Rpc } from '../codec/descriptors.js';
+import type { ResponseOf, RequestOf, Rpc } from '../codec/descriptors.js';
 import { defer, map, type Observable } from 'rxjs';
 import { understood } from '../codec/message.js';
 import type { Caller } from '../transport/call.js';
@@ -118,7 +118,7 @@ export function prefixCaller(caller: Caller, prefix: Prefix): Caller {
     defer(() => {
       const rule = ruleOf(rpc);
       if (rule === undefined) throw new EtcdError('InvalidArgument', 'not available in a namespace', { rpc: rpc.name });
-      return call(whole(rpc, request, rule)).pipe(map((answer) => understood(rpc, () => rule.answer(answer))));
+      return call(whole(rpc, request, rule)).pipe(map((response) => understood(rpc, () => rule.response(response))));
     });
 
   return {
@@ -142,11 +142,11 @@ function whole<In>({ name }: Rpc<In, unknown>, request: In, rule: Pick<Rule<In, 
  */
 export interface Rule<In, A> {
   readonly request: (request: In) => In;
-  readonly answer: (answer: A) => A;
+  readonly response: (response: A) => A;
 }
 
 type LeaderIn = RequestOf<typeof electionRpcs.resign>['leader'];
-type LeaderOut = AnswerOf<typeof electionRpcs.campaign>['leader'];
+type LeaderOut = ResponseOf<typeof electionRpcs.campaign>['leader'];
 
 const asItIs = <T>(value: T): T => value;
 
@@ -156,8 +156,8 @@ const asItIs = <T>(value: T): T => value;
  */
 export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A> | undefined {
   const rules = new Map<object, unknown>();
-  const add = <In, A>(rpc: Rpc<In, A>, request: Rule<In, A>['request'] = asItIs, answer: Rule<In, A>['answer'] = asItIs): void =>
-    void rules.set(rpc, { request, answer });
+  const add = <In, A>(rpc: Rpc<In, A>, request: Rule<In, A>['request'] = asItIs, response: Rule<In, A>['response'] = asItIs): void =>
+    void rules.set(rpc, { request, response } satisfies Rule<In, A>);
 
   const { around, inside } = prefix;
   // A name is not a key, but it is the beginning of all keys of a lock or an election.
@@ -172,29 +172,29 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
   });
   const leader = (given: LeaderOut): LeaderOut => ({ ...given, name: prefix.after(given.name), key: prefix.after(given.key) });
 
-  for (const rpc of [kvRpcs.range, kvRpcs.longRange]) add(rpc, around, (answer) => ({ ...answer, kvs: answer.kvs.map(inside) }));
+  for (const rpc of [kvRpcs.range, kvRpcs.longRange]) add(rpc, around, (response) => ({ ...response, kvs: response.kvs.map(inside) }));
   add(kvRpcs.get, around, (kv) => kv && inside(kv));
-  add(kvRpcs.put, around, (answer) => ({ ...answer, prevKv: answer.prevKv && inside(answer.prevKv) }));
-  add(kvRpcs.deleteRange, around, (answer) => ({ ...answer, prevKvs: answer.prevKvs.map(inside) }));
-  for (const rpc of [kvRpcs.txn, kvRpcs.readTxn, kvRpcs.gets]) add(rpc, txnRequest, txnAnswer);
+  add(kvRpcs.put, around, (response) => ({ ...response, prevKv: response.prevKv && inside(response.prevKv) }));
+  add(kvRpcs.deleteRange, around, (response) => ({ ...response, prevKvs: response.prevKvs.map(inside) }));
+  for (const rpc of [kvRpcs.txn, kvRpcs.readTxn, kvRpcs.gets]) add(rpc, txnRequest, txnResponse);
 
-  add(leaseRpcs.timeToLive, asItIs, (answer) => ({
-    ...answer,
+  add(leaseRpcs.timeToLive, asItIs, (response) => ({
+    ...response,
     // The lease may also have keys outside of the namespace, which are not returned.
-    keys: answer.keys.filter((key) => prefix.begins(key)).map((key) => prefix.after(key)),
+    keys: response.keys.filter((key) => prefix.begins(key)).map((key) => prefix.after(key)),
   }));
   // The following RPCs concern the whole store, because requests for leases have no keys, and all namespaces share one
   // history.
   for (const rpc of [leaseRpcs.grant, leaseRpcs.revoke, leaseRpcs.keepAlive, leaseRpcs.leases, kvRpcs.compact] as const)
-    rules.set(rpc, { request: asItIs, answer: asItIs });
+    rules.set(rpc, { request: asItIs, response: asItIs } satisfies Rule<unknown, unknown>);
 
-  add(lockRpcs.lock, named, (answer) => ({ ...answer, key: prefix.after(answer.key) }));
+  add(lockRpcs.lock, named, (response) => ({ ...response, key: prefix.after(response.key) }));
   add(lockRpcs.unlock, around);
-  add(electionRpcs.campaign, named, (answer) => ({ ...answer, leader: leader(answer.leader) }));
+  add(electionRpcs.campaign, named, (response) => ({ ...response, leader: leader(response.leader) }));
   add(electionRpcs.proclaim, led);
   add(electionRpcs.resign, led);
   for (const rpc of [electionRpcs.leader, electionRpcs.observe])
-    add(rpc, named, (answer) => ({ ...answer, kv: answer.kv && inside(answer.kv) }));
+    add(rpc, named, (response) => ({ ...response, kv: response.kv && inside(response.kv) }));
 
   function txnRequest({ compare, success, failure }: TxnRequestIn): TxnRequestIn {
     return { compare: compare?.map(around), success: success?.map(requestOp), failure: failure?.map(requestOp) };
@@ -209,8 +209,8 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
     };
   }
 
-  function txnAnswer(answer: TxnResponseOut): TxnResponseOut {
-    return { ...answer, responses: answer.responses.map(responseOp) };
+  function txnResponse(response: TxnResponseOut): TxnResponseOut {
+    return { ...response, responses: response.responses.map(responseOp) };
   }
 
   function responseOp({ responseRange, responsePut, responseDeleteRange, responseTxn }: ResponseOpOut): ResponseOpOut {
@@ -218,7 +218,7 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
       responseRange: responseRange && { ...responseRange, kvs: responseRange.kvs.map(inside) },
       responsePut: responsePut && { ...responsePut, prevKv: responsePut.prevKv && inside(responsePut.prevKv) },
       responseDeleteRange: responseDeleteRange && { ...responseDeleteRange, prevKvs: responseDeleteRange.prevKvs.map(inside) },
-      responseTxn: responseTxn && txnAnswer(responseTxn),
+      responseTxn: responseTxn && txnResponse(responseTxn),
     };
   }
 

@@ -204,7 +204,7 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
       return defer(() => {
         const { request, readOnly, resultOf } = compiled();
         const rpc = readOnly ? kvRpcs.readTxn : kvRpcs.txn;
-        return caller.unary(rpc, request, call).pipe(map((answer) => understood(rpc, () => resultOf(answer))));
+        return caller.unary(rpc, request, call).pipe(map((response) => understood(rpc, () => resultOf(response))));
       });
     },
 

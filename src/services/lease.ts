@@ -70,10 +70,10 @@ export function leaseService(caller: Caller): LeaseRpcs {
     keepAliveOnce: (id, options) =>
       caller.stream(leaseRpcs.keepAlive, { id }, options).pipe(
         take(1),
-        map((answer) => {
-          if (answer.ttl <= 0)
+        map((response) => {
+          if (response.ttl <= 0)
             throw new EtcdError('LeaseNotFound', 'etcdserver: requested lease not found', { rpc: leaseRpcs.keepAlive.name });
-          return answer;
+          return response;
         }),
       ),
   };

@@ -68,13 +68,13 @@ export function rawCall(caller: Caller) {
         ...(raw && { raw: true }),
       };
       // Without a codec, the overloads of `Client.call` set `A` to `unknown`.
-      const read = (answer: unknown): A | PromiseLike<A> => (codec === undefined ? (answer as A) : checked(codec, answer, rpc.name));
+      const read = (response: unknown): A | PromiseLike<A> => (codec === undefined ? (response as A) : checked(codec, response, rpc.name));
       if (streaming) return caller.stream(rpc, text(), call).pipe(mapInOrder(read));
       return caller
         .unary(rpc, text(), call)
         .pipe(
-          concatMap((answer) =>
-            outcomeOf(() => read(answer)).pipe(catchError((error: unknown) => throwError(() => misunderstood(rpc, error)))),
+          concatMap((response) =>
+            outcomeOf(() => read(response)).pipe(catchError((error: unknown) => throwError(() => misunderstood(rpc, error)))),
           ),
         );
     });
@@ -109,11 +109,11 @@ function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounde
   };
 }
 
-function checked<A>(codec: Validator<A>, answer: unknown, rpc: string): A | PromiseLike<A> {
+function checked<A>(codec: Validator<A>, response: unknown, rpc: string): A | PromiseLike<A> {
   const accept = (decoded: Checked<A>): A => {
     if (isRight(decoded)) return decoded.right;
     throw new EtcdError('MalformedResponse', `the response does not match the codec: ${decoded.left.join('; ')}`, { rpc });
   };
-  const decoded = validatedLater(codec, answer);
+  const decoded = validatedLater(codec, response);
   return 'then' in decoded ? decoded.then(accept) : accept(decoded);
 }

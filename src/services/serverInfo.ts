@@ -4,7 +4,7 @@ import { parseMetrics, ServerHealth, ServerVersion } from '../codec/serverInfo.j
 import { EtcdError, type ErrorDetails, UnsupportedServerVersionError } from '../errors/index.js';
 import { parseJson } from '../model/validate.js';
 import { failuresOf } from '../model/validator.js';
-import type { Caller, CallOptions, PlainAnswer } from '../transport/call.js';
+import type { Caller, CallOptions, PlainResult } from '../transport/call.js';
 import type { PlainResponse } from '../transport/wire.js';
 import { isAtLeast } from '../transport/endpoints/version.js';
 import { isRight } from '../util/either.js';
@@ -27,18 +27,18 @@ export interface HealthChecks {
 
 /** Creates the plain HTTP requests to a server over a caller. */
 export function serverInfoService(caller: Caller) {
-  const ask = <A>(path: string, read: (answer: PlainAnswer, where: ErrorDetails) => A, options: CallOptions | undefined): Observable<A> =>
-    caller.get(path, options).pipe(map((answer) => read(answer, { rpc: `GET ${path}`, endpoint: answer.endpoint })));
+  const get = <A>(path: string, read: (result: PlainResult, where: ErrorDetails) => A, options: CallOptions | undefined): Observable<A> =>
+    caller.get(path, options).pipe(map((result) => read(result, { rpc: `GET ${path}`, endpoint: result.endpoint })));
   return {
     version: (options?: CallOptions) =>
-      ask('/version', (answer, where) => decodeJson(ServerVersion, jsonBody(okAnswer(answer)), where), options),
+      get('/version', (result, where) => decodeJson(ServerVersion, jsonBody(okResponse(result)), where), options),
     // The response of an unhealthy server has the status 503, but the same form.
     health: (options?: CallOptions) =>
-      ask('/health', (answer, where) => decodeJson(ServerHealth, jsonBody(existing(answer)), where), options),
-    livez: (options?: CallOptions) => ask('/livez?verbose', checksIn, options),
-    readyz: (options?: CallOptions) => ask('/readyz?verbose', checksIn, options),
-    metrics: (options?: CallOptions) => ask('/metrics', (answer, where) => parseMetrics(okAnswer(answer).body, where), options),
-    metricsText: (options?: CallOptions) => ask('/metrics', (answer) => okAnswer(answer).body, options),
+      get('/health', (result, where) => decodeJson(ServerHealth, jsonBody(existing(result)), where), options),
+    livez: (options?: CallOptions) => get('/livez?verbose', checksIn, options),
+    readyz: (options?: CallOptions) => get('/readyz?verbose', checksIn, options),
+    metrics: (options?: CallOptions) => get('/metrics', (result, where) => parseMetrics(okResponse(result).body, where), options),
+    metricsText: (options?: CallOptions) => get('/metrics', (result) => okResponse(result).body, options),
   };
 }
 
@@ -46,7 +46,7 @@ export function serverInfoService(caller: Caller) {
 const CHECKS_SINCE = '3.5.11';
 
 /** Reads the lines `[+]name ok` and `[-]name failed: reason`. A failure has the status 503. */
-function checksIn({ response, version }: PlainAnswer, where: ErrorDetails): HealthChecks {
+function checksIn({ response, version }: PlainResult, where: ErrorDetails): HealthChecks {
   const { status, body } = response;
   if (status === 404 && version !== undefined && !isAtLeast(version, CHECKS_SINCE))
     throw new UnsupportedServerVersionError(where.rpc ?? '', { ...where, required: CHECKS_SINCE, found: version.text });
@@ -65,12 +65,12 @@ function checksIn({ response, version }: PlainAnswer, where: ErrorDetails): Heal
  *
  * @throws EtcdError that names the port to use
  */
-function existing({ response }: PlainAnswer): PlainResponse {
+function existing({ response }: PlainResult): PlainResponse {
   if (response.status === 404) throw response.error();
   return response;
 }
 
-function okAnswer({ response }: PlainAnswer): PlainResponse {
+function okResponse({ response }: PlainResult): PlainResponse {
   if (response.status !== 200) throw response.error();
   return response;
 }

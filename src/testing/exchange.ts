@@ -30,7 +30,7 @@ export interface ExchangeObserver<A> {
   /** Called when the connection is open, and the first request was sent. */
   opened?(): void;
   /** Called with a response, and the revision of the store at that time. */
-  next(answer: A, revision: number): void;
+  next(response: A, revision: number): void;
   error(error: unknown): void;
   complete?(): void;
 }
@@ -98,13 +98,13 @@ export class Exchange<A> implements CallObserver<A> {
     this.observer.error(new EtcdError('ConnectionLost', 'no response: the connection was lost', this.where));
   }
 
-  next(answer: A): void {
+  next(response: A): void {
     const { revision } = this.network.store;
-    this.answer(() => this.observer.next(answer, revision));
+    this.respond(() => this.observer.next(response, revision));
   }
 
   error(error: EtcdError): void {
-    this.answer(() => this.fail(error));
+    this.respond(() => this.fail(error));
   }
 
   complete(): void {
@@ -180,7 +180,7 @@ export class Exchange<A> implements CallObserver<A> {
   }
 
   /** Delivers a response, unless a fault breaks the connection in its place. */
-  private answer(deliver: () => void): void {
+  private respond(deliver: () => void): void {
     this.toClient(() => (this.isDropping ? this.cut() : deliver()));
   }
 

@@ -32,15 +32,15 @@ export class MemoryWire implements Wire {
         const fail = (failure: unknown): void => void recover(failure).subscribe(subscriber);
         return this.begin<A>(this.rpcTo(rpc, to, { first }), {
           sent: onSent,
-          next: (answer, revision) => {
+          next: (response, revision) => {
             try {
               onReceived?.();
               onRevision?.(revision);
-              onResponse?.(answer);
+              onResponse?.(response);
             } catch (failure) {
               return fail(failure);
             }
-            subscriber.next(rpc.raw === true ? (rawResponse(answer) as A) : answer);
+            subscriber.next(rpc.raw === true ? (rawResponse(response) as A) : response);
             subscriber.complete();
           },
           error: fail,
@@ -53,7 +53,7 @@ export class MemoryWire implements Wire {
     const second = later && messageOf(rpc, later.request);
     return ({ to, onSent, onReceived, onRevision }) =>
       new Observable((subscriber) => {
-        let hasAnswer = false;
+        let hasResponse = false;
         const sendRest = (): void => {
           if (second !== undefined) exchange?.send(second);
           exchange?.end();
@@ -64,18 +64,18 @@ export class MemoryWire implements Wire {
             if (later === undefined) sendRest();
             else subscriber.add(asyncScheduler.schedule(sendRest, later.afterMs));
           },
-          next: (answer, revision) => {
-            hasAnswer = true;
+          next: (response, revision) => {
+            hasResponse = true;
             try {
               onReceived?.();
               onRevision?.(revision);
             } catch (failure) {
               return subscriber.error(failure);
             }
-            subscriber.next(rpc.raw === true ? ({ result: answer } as A) : answer);
+            subscriber.next(rpc.raw === true ? ({ result: response } as A) : response);
           },
           error: (failure) => subscriber.error(failure),
-          complete: () => (hasAnswer ? subscriber.complete() : subscriber.error(endedError(rpc, to))),
+          complete: () => (hasResponse ? subscriber.complete() : subscriber.error(endedError(rpc, to))),
         });
         return exchange;
       });
@@ -147,10 +147,10 @@ export class MemoryWire implements Wire {
 }
 
 /** Returns a raw response as a gateway would send it. The response of a raw RPC is already JSON. */
-const rawResponse = (answer: unknown): RawResponse => ({
+const rawResponse = (response: unknown): RawResponse => ({
   status: 200,
   headers: { 'content-type': 'application/json' },
-  body: JSON.stringify(answer),
+  body: JSON.stringify(response),
 });
 
 /** Encodes a request. The original request is kept for the record of calls. */
@@ -165,14 +165,14 @@ export function plainGet(network: Network, path: string, name: string): Pick<Exc
     rpc: { name, safety: 'read' },
     first: { request: path, body: path },
     open: ({ isIsolated }, _, observer) => ({
-      send: () => observer.next(answerTo(network, path, isIsolated)),
+      send: () => observer.next(responseTo(network, path, isIsolated)),
       end: () => undefined,
       cancel: () => undefined,
     }),
   };
 }
 
-function answerTo({ store }: Network, path: string, isIsolated: boolean): StoreResponse {
+function responseTo({ store }: Network, path: string, isIsolated: boolean): StoreResponse {
   if (path.startsWith('/v3')) return NOT_A_POST;
   return isIsolated && READS_A_QUORUM.test(path) ? NO_LEADER : store.get(path);
 }

@@ -30,9 +30,9 @@ export class OpenWatches {
     this.streams.add(watches);
     const ended = (): void => void this.streams.delete(watches);
     const call = open({
-      next: (answer) => {
-        noteAnswer(answer, requested, watches);
-        observer.next(answer);
+      next: (response) => {
+        recordResponse(response, requested, watches);
+        observer.next(response);
       },
       error: (error, refused) => {
         ended();
@@ -75,9 +75,9 @@ function watchIn(request: unknown, endpoint: string): OpenWatch | undefined {
  * Updates the open watches of a stream after a response. The responses to create requests arrive in the order of these
  * requests.
  */
-function noteAnswer(answer: unknown, requested: OpenWatch[], watches: Map<unknown, OpenWatch>): void {
-  if (!isRecord(answer)) return;
-  const { watchId, created, canceled } = answer;
+function recordResponse(response: unknown, requested: OpenWatch[], watches: Map<unknown, OpenWatch>): void {
+  if (!isRecord(response)) return;
+  const { watchId, created, canceled } = response;
   const watch = created === true ? requested.shift() : undefined;
   if (canceled === true) watches.delete(watchId);
   else if (watch !== undefined) watches.set(watchId, watch);

@@ -222,7 +222,7 @@ export class TestServer {
    *
    * @throws EtcdError `InvalidArgument` if the match is a name that no RPC has
    */
-  dropAnswer(match?: CallMatch): void {
+  dropResponse(match?: CallMatch): void {
     this.network.addFault(match, { type: 'drop' });
   }
 

@@ -64,7 +64,7 @@ export const CALL: OptionKinds<CallOptions> = {
 export const READ_CALL: OptionKinds<ReadCallOptions> = { ...CALL, monotonic: BOOLEAN };
 
 /** A response to a request that is not an RPC, with its source. */
-export interface PlainAnswer {
+export interface PlainResult {
   readonly response: PlainResponse;
   readonly endpoint: string;
   /** The version of the server; undefined if the server reports no version. */
@@ -89,7 +89,7 @@ export interface Caller {
    */
   channel<In, A>(rpc: Rpc<In, A>): Observable<Channel<In, A>>;
   /** Sends a plain GET outside of the gateway: `/version`, `/health`, `/metrics`. */
-  get(path: string, options?: CallOptions): Observable<PlainAnswer>;
+  get(path: string, options?: CallOptions): Observable<PlainResult>;
 }
 
 /**
@@ -118,7 +118,7 @@ export interface Channel<In = never, A = unknown> {
    */
   readonly gateway?: Observable<1 | 2 | undefined>;
   /** Records that the server has responded. */
-  answered(): void;
+  responded(): void;
   /**
    * Records that the stream broke, or could not be opened.
    * @returns false if another attempt would fail in the same way, as its token and transport would be the same
@@ -162,7 +162,7 @@ export interface Call {
   /** The time at which the current attempt last received data, or began. */
   lastActivity: number;
   /** The number of attempts that received no data within their timeout. */
-  silentAttempts: number;
+  unresponsiveAttempts: number;
   /** The endpoints of earlier attempts whose responses may still arrive. */
   waitingAt: Set<Endpoint> | undefined;
   /** Starts the next attempt early, while the current one continues. */
@@ -173,7 +173,7 @@ export interface Call {
    */
   probeTimeouts: number;
   /** Whether a response has arrived. After that, a stream must not start again, as its responses would be repeated. */
-  answered: boolean;
+  responded: boolean;
   /** Whether no other attempt can help. */
   final: boolean;
   /**
@@ -213,11 +213,11 @@ export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kin
     onSent,
     sent: false,
     lastActivity: 0,
-    silentAttempts: 0,
+    unresponsiveAttempts: 0,
     waitingAt: undefined,
     hedge: undefined,
     probeTimeouts: 0,
-    answered: false,
+    responded: false,
     final: false,
     resentWrite: false,
     attempts: 0,
@@ -349,7 +349,7 @@ export function reportsOf(call: Call, endpoint: Endpoint, isUse: boolean, onFirs
       const now = monotonicNow();
       call.lastActivity = endpoint.lastActivity = now;
       if (!call.unbounded) endpoint.callDataAt = now;
-      if (isUse) endpoint.activity.answered(now);
+      if (isUse) endpoint.activity.responded(now);
     },
   };
 }

@@ -109,10 +109,10 @@ export class CallExecutor implements AttemptRunner {
     const { isSetAside } = endpoint;
     return this.prepare(endpoint, credential, call).pipe(
       map((route) => {
-        const fellSilent = !isSetAside && endpoint.isSetAside && call.options.endpoint === undefined;
+        const becameUnresponsive = !isSetAside && endpoint.isSetAside && call.options.endpoint === undefined;
         // If the endpoint was set aside while this call was prepared, the preparation does not count as an attempt.
-        if (fellSilent) call.attempts -= 1;
-        return this.endpoints.has(endpoint) && !fellSilent ? this.begin(route, call, send) : this.run(call, send);
+        if (becameUnresponsive) call.attempts -= 1;
+        return this.endpoints.has(endpoint) && !becameUnresponsive ? this.begin(route, call, send) : this.run(call, send);
       }),
       // This operator handles only a failed preparation. `begin` handles the failure of a request that was sent.
       catchError((failure: unknown) => of(this.recover(failedBefore(call.name, failure), endpoint, undefined, call, send))),
@@ -166,7 +166,7 @@ export class CallExecutor implements AttemptRunner {
   /** Returns what follows a failed attempt: another attempt, or an error. */
   recover<T>(error: unknown, endpoint: Endpoint, shown: Credential | undefined, call: Call, send: Send<T>): Observable<T> {
     // Errors of rxetcd's code, or of a function that the user passed, are passed on unchanged.
-    if (!isEtcdError(error) || call.answered || call.final) return throwError(() => error);
+    if (!isEtcdError(error) || call.responded || call.final) return throwError(() => error);
     const fail = (failure = error): Observable<T> => throwError(() => toCallerError(call, failure));
     const { safety, sent, attempts } = call;
     const found = call.authenticated && isMissingToken(error, shown) ? 'reauthenticate' : retryAction(error, safety, sent);
@@ -249,8 +249,8 @@ export class CallExecutor implements AttemptRunner {
    * Returns whether another attempt is allowed. The limit is the option `maxAttempts`, or the given limit if the option
    * is not set. Attempts without a response within their timeout do not count, as they have not failed.
    */
-  private hasAttemptsLeft({ attempts, silentAttempts }: Call, defaultLimit: number): boolean {
-    return attempts - silentAttempts < (this.given.maxAttempts ?? defaultLimit);
+  private hasAttemptsLeft({ attempts, unresponsiveAttempts }: Call, defaultLimit: number): boolean {
+    return attempts - unresponsiveAttempts < (this.given.maxAttempts ?? defaultLimit);
   }
 
   /** The default limit of attempts: the number of endpoints plus one, and at least four. */

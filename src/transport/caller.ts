@@ -13,7 +13,7 @@ import {
   newCall,
   NO_OPTIONS,
   minRevision,
-  type PlainAnswer,
+  type PlainResult,
   type ReadCallOptions,
   type Recover,
   reportsOf,
@@ -114,9 +114,9 @@ export function createCaller(
   let search: MemberDiscovery | undefined;
   const search$ = discoveryModule.module$.pipe(
     map(
-      ({ memberQuestions, MemberDiscovery: Discovery }) =>
+      ({ memberRequests, MemberDiscovery: Discovery }) =>
         (search ??= new Discovery(
-          memberQuestions((...call) => unary(...call), { wire, apiPrefix: settings.apiPrefix }),
+          memberRequests((...call) => unary(...call), { wire, apiPrefix: settings.apiPrefix }),
           settings.discovery?.intervalMs ?? Infinity,
           (origins) => release(endpoints.find(origins)),
         )),
@@ -131,10 +131,10 @@ export function createCaller(
   };
   // A member without a leader sends no response. If the request for a token went to such a member, all calls would wait
   // until this attempt times out. So the request is hedged.
-  const asked = <T>(run: () => Observable<T>): Observable<T> =>
+  const hedgedIfPossible = <T>(run: () => Observable<T>): Observable<T> =>
     endpoints.size > 1 && settings.retry !== NO_RETRIES ? hedged(run, settings.attemptTimeoutMs / 2) : run();
   const tokens = new TokenProvider(settings.auth, {
-    ask: (name, password) => asked(() => unary(authenticateRpc, { name, password })).pipe(map(({ token }) => token)),
+    authenticate: (name, password) => hedgedIfPossible(() => unary(authenticateRpc, { name, password })).pipe(map(({ token }) => token)),
     goesOn: (failure) => attempts.isWorthRetrying(failure),
     closed,
     diagnostics,
@@ -143,7 +143,7 @@ export function createCaller(
   const revisions = new Revisions();
   const limits = new CallDeadlines(requestTimeoutMs, () => tokens.trouble, pending);
   const attempts: CallExecutor = new CallExecutor(endpoints, tokens, tries, settings.retry, closed, diagnostics, settings.retryLimits);
-  const means = { wire, tokens, transports, revisions, leases, elsewhere: () => endpoints.size > 1 };
+  const deps = { wire, tokens, transports, revisions, leases, elsewhere: () => endpoints.size > 1 };
 
   const firstSent = (call: Call): void => pending.remove(call);
 
@@ -171,7 +171,7 @@ export function createCaller(
               const elapsedMs = monotonicNow() - call.startedAt;
               diagnostics.emit({ type: 'callSucceeded', rpc: rpc.name, endpoint: endpoint.address, attempts: call.attempts, elapsedMs });
             }
-            listener?.answered(rpc, request, response, pending);
+            listener?.responded(rpc, request, response, pending);
           },
           recover,
         });
@@ -181,8 +181,8 @@ export function createCaller(
         timeoutMs: resolveTimeout(options, rpc.unbounded === true ? Infinity : requestTimeoutMs),
         run: () => {
           pending = listener?.begun(rpc, request, revisions.newest);
-          const answered = keepingSecrets(options, attempts.run(call, send));
-          return pending === undefined ? answered : untilEnded(answered, call, pending);
+          const responded = keepingSecrets(options, attempts.run(call, send));
+          return pending === undefined ? responded : untilEnded(responded, call, pending);
         },
       };
     });
@@ -200,8 +200,8 @@ export function createCaller(
         const onRevision = (revision: number): void => revisions.take(revision, 0, rpc.name, endpoint.address);
         return attemptTo({ to, patient: call.unbounded, onSent, onReceived, onRevision }).pipe(
           tap(() => {
-            if (!call.answered) endpoint.markHealthy();
-            call.answered = true;
+            if (!call.responded) endpoint.markHealthy();
+            call.responded = true;
           }),
           catchError(recover),
         );
@@ -221,14 +221,14 @@ export function createCaller(
     name: `GET ${path}`,
   });
 
-  function get(path: string, options: CallOptions = {}): Observable<PlainAnswer> {
+  function get(path: string, options: CallOptions = {}): Observable<PlainResult> {
     return limits.withDeadline(() => {
       const name = `GET ${path}`;
       const call = newCall({ name, safety: 'read', anonymous: true }, options);
       const headers = options.headers && checkedHeaders(name, options.headers);
       if (options.requireLeader === true)
         throw new EtcdError('InvalidArgument', `requireLeader: only RPCs accept this option, and ${name} is not an RPC`, { rpc: name });
-      const send = (to: Route, recover: Recover<PlainAnswer>): Observable<PlainAnswer> => {
+      const send = (to: Route, recover: Recover<PlainResult>): Observable<PlainResult> => {
         const { endpoint, info } = to;
         return wire.get({ ...plainRequest(path, to), headers, ...reportsOf(call, endpoint, false, firstSent) }).pipe(
           map((response) => ({ response, endpoint: endpoint.address, version: info.version })),
@@ -244,7 +244,7 @@ export function createCaller(
   function versionOf(endpoint: Endpoint): Observable<PlainResponse> {
     // The connection pool may have connections that a network dropped without closing them. All calls wait for this
     // response, so the request is hedged on a new connection.
-    const asked = defer(() => {
+    const probe = defer(() => {
       const begunAt = monotonicNow();
       let count = 0;
       return hedged(() => {
@@ -252,7 +252,7 @@ export function createCaller(
         return plainGet('/version', endpoint);
       }, settings.attemptTimeoutMs);
     });
-    return withTimeout(requestTimeoutMs, asked, { rpc: 'GET /version', endpoint: endpoint.address });
+    return withTimeout(requestTimeoutMs, probe, { rpc: 'GET /version', endpoint: endpoint.address });
   }
 
   /**
@@ -268,7 +268,7 @@ export function createCaller(
     unary,
     stream,
     get,
-    channel: (rpc) => defer(() => attempts.route(rpc.name)).pipe(map((route) => openChannel(route, rpc, means))),
+    channel: (rpc) => defer(() => attempts.route(rpc.name)).pipe(map((route) => openChannel(route, rpc, deps))),
     endpoints: () => endpoints.addresses,
     sync: () =>
       search$.pipe(
@@ -290,17 +290,17 @@ export function createCaller(
 }
 
 /** Keeps the headers of a call out of error messages while the call runs. */
-function keepingSecrets<T>({ headers }: CallOptions, answer: Observable<T>): Observable<T> {
-  if (headers === undefined) return answer;
+function keepingSecrets<T>({ headers }: CallOptions, response: Observable<T>): Observable<T> {
+  if (headers === undefined) return response;
   return defer(() => {
     const ends = Object.values(headers).map(keepSecret);
-    return answer.pipe(finalize(() => ends.forEach((end) => end())));
+    return response.pipe(finalize(() => ends.forEach((end) => end())));
   });
 }
 
 /** Reports that a write ended without a response: with an error, or because its subscriber unsubscribed. */
-function untilEnded<T>(answer: Observable<T>, call: Call, pending: PendingWrite): Observable<T> {
-  return answer.pipe(
+function untilEnded<T>(response: Observable<T>, call: Call, pending: PendingWrite): Observable<T> {
+  return response.pipe(
     tap({ error: (error: unknown) => pending.ended(hasReason(error, 'AmbiguousWrite')) }),
     finalize(() => pending.ended(call.sent || call.resentWrite)),
   );
@@ -330,7 +330,7 @@ export interface WriteListener {
    */
   begun<In>(rpc: Rpc<In, unknown>, request: In, newest: number): PendingWrite | undefined;
   /** Called when the response to a write has arrived. */
-  answered<In, A>(rpc: Rpc<In, A>, request: In, answer: A, pending: PendingWrite | undefined): void;
+  responded<In, A>(rpc: Rpc<In, A>, request: In, response: A, pending: PendingWrite | undefined): void;
 }
 
 /** A write that has no response yet. */

@@ -106,7 +106,7 @@ class LimitedCall extends Deadline implements Unsubscribable {
   expire(): void {
     const { call, timeoutMs } = this;
     // The deadline of a stream concerns only its first message.
-    if (call.answered) return;
+    if (call.responded) return;
     const now = monotonicNow();
     const restMs = this.restMs(now);
     if (restMs > 0) {

@@ -81,7 +81,9 @@ export class HedgedAttempts {
     const { call } = sending;
     const elsewhere = runner.mayGoElsewhere(call);
     const shortMs =
-      call.silentAttempts === 0 ? this.usualMs : this.limitAfter(call.silentAttempts, elsewhere) * (elsewhere ? HEDGE_FACTOR : 1);
+      call.unresponsiveAttempts === 0
+        ? this.usualMs
+        : this.limitAfter(call.unresponsiveAttempts, elsewhere) * (elsewhere ? HEDGE_FACTOR : 1);
     const limitMs = call.long ? LONGER * shortMs : shortMs;
     if (limitMs !== Infinity) {
       return new Observable((subscriber) => new HedgedAttempt(this, runner, sending, limitMs, elsewhere, subscriber).start());
@@ -129,14 +131,14 @@ export class HedgedAttempts {
   }
 
   /** Limits the time of a health check that runs in the background. */
-  check<T>(answer: Observable<T>, origin: string): Observable<T> {
+  check<T>(response: Observable<T>, origin: string): Observable<T> {
     const limitMs = Math.min(this.usualMs, LONGEST_CHECK_MS);
     const giveUp = (): Observable<never> => throwError(() => timeoutError(true, limitMs, { rpc: 'GET /health', endpoint: origin }));
-    return answer.pipe(timeout({ first: limitMs, with: giveUp }));
+    return response.pipe(timeout({ first: limitMs, with: giveUp }));
   }
 
-  private limitAfter(silentAttempts: number, elsewhere: boolean): number {
-    return this.usualMs * TIMEOUT_FACTOR ** Math.floor(silentAttempts / (1 + (elsewhere ? this.alternatives() : 0)));
+  private limitAfter(unresponsiveAttempts: number, elsewhere: boolean): number {
+    return this.usualMs * TIMEOUT_FACTOR ** Math.floor(unresponsiveAttempts / (1 + (elsewhere ? this.alternatives() : 0)));
   }
 }
 
@@ -149,7 +151,7 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   private hedged = false;
   private timer: Unsubscribable | undefined;
   /** The subscription to the response, if the attempt is cancelled before the next one. */
-  private answer: Unsubscribable | undefined;
+  private response: Unsubscribable | undefined;
 
   constructor(
     private readonly limits: HedgedAttempts,
@@ -169,13 +171,13 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     call.lastActivity = begunAt;
     // An early start of the next attempt does not count as a failure of the endpoint, as the endpoint had no time to
     // respond.
-    if (this.elsewhere) call.hedge = () => void (subscriber.closed || call.answered || this.hedgeWith(() => this.runNext()));
+    if (this.elsewhere) call.hedge = () => void (subscriber.closed || call.responded || this.hedgeWith(() => this.runNext()));
     this.wait(this.limitMs, begunAt);
     subscriber.add(this);
     const sent = trySend(send, route, (failure) => this.recovered(failure));
     if (call.safety === 'read' && !call.unbounded) return void sent.subscribe(subscriber);
-    this.answer = sent.subscribe(this);
-    subscriber.add(this.answer);
+    this.response = sent.subscribe(this);
+    subscriber.add(this.response);
   }
 
   next(value: T): void {
@@ -202,7 +204,7 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     const { limits, runner, begunAt, limitMs, elsewhere } = this;
     const { call, route } = this.sending;
     const { endpoint } = route;
-    if (this.subscriber.closed || call.answered || (call.sent && call.unbounded)) return;
+    if (this.subscriber.closed || call.responded || (call.sent && call.unbounded)) return;
     const lastActivity = call.sent ? call.lastActivity : Math.max(call.lastActivity, endpoint.callDataAt);
     // A call may wait for a connection for a long time before it is sent.
     const since = call.sent ? lastActivity : begunAt;
@@ -235,13 +237,13 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     this.hedged = true;
     this.unsubscribe();
     // The attempt is cancelled, as the messages of two streams must not be mixed.
-    this.answer?.unsubscribe();
-    call.silentAttempts += 1;
+    this.response?.unsubscribe();
+    call.unresponsiveAttempts += 1;
     const { diagnostics } = this.limits;
     if (diagnostics?.active === true) {
-      const silentMs = monotonicNow() - call.lastActivity;
+      const unresponsiveMs = monotonicNow() - call.lastActivity;
       const where = { rpc: call.name, endpoint: route.endpoint.address, attempt: call.attempts };
-      diagnostics.emit({ type: 'attemptHedged', ...where, silentMs });
+      diagnostics.emit({ type: 'attemptHedged', ...where, unresponsiveMs });
     }
     if (this.elsewhere) (call.waitingAt ??= new Set()).add(route.endpoint);
     begin().subscribe(this.subscriber);

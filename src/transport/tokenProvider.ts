@@ -42,7 +42,7 @@ export type Auth = UserCredentials | { readonly token: TokenSource } | Credentia
 /** The functions and settings with which a token is requested from the server. */
 export interface AuthDeps {
   /** Requests a token for a user. The request is a separate call with its own attempts and its own deadline. */
-  readonly ask: (username: string, password: string) => Observable<string>;
+  readonly authenticate: (username: string, password: string) => Observable<string>;
   /** Returns whether the token may be requested again after this failure. */
   readonly goesOn: (failure: EtcdError) => boolean;
   /**
@@ -57,13 +57,13 @@ export interface AuthDeps {
 const PAUSE_MS = 100;
 
 /** The number of tokens and passwords that are kept out of errors: the current ones and the previous ones. */
-const MOST_KEPT = 4;
+const MAX_KEPT = 4;
 
 /**
  * The maximum number of calls of the credentials function, if its earlier credentials worked. Several calls may be
  * needed, as a server and a vault do not change a password at the same moment.
  */
-const MOST_ASKS = 6;
+const MAX_ATTEMPTS = 6;
 const LONGEST_ASK_PAUSE_MS = 2_000;
 
 const NOTHING = new Credential();
@@ -88,12 +88,12 @@ export class TokenProvider {
   /** Whether another token can be requested. A token that was given as a string never changes. */
   private readonly renewable: boolean;
 
-  constructor(auth: Auth | undefined, { ask, goesOn, closed, diagnostics }: AuthDeps) {
+  constructor(auth: Auth | undefined, { authenticate, goesOn, closed, diagnostics }: AuthDeps) {
     let begunAt = 0;
     this.renewable = auth !== undefined && !('token' in auth && typeof auth.token === 'string');
     if (auth === undefined) this.known = NOTHING;
-    const retrying: AuthDeps['ask'] = (username, password) =>
-      ask(username, password).pipe(
+    const retrying: AuthDeps['authenticate'] = (username, password) =>
+      authenticate(username, password).pipe(
         retryAfter((failure) => {
           if (!isEtcdError(failure) || !goesOn(failure)) return undefined;
           this.failure = failure;
@@ -136,7 +136,7 @@ export class TokenProvider {
 
   private keep(secret: string): void {
     this.kept.push(keepSecret(secret));
-    if (this.kept.length > MOST_KEPT) this.kept.shift()?.();
+    if (this.kept.length > MAX_KEPT) this.kept.shift()?.();
   }
 
   /**
@@ -164,16 +164,16 @@ class User {
   ) {}
 
   /** Authenticates with the stored credentials. If the server rejects them, the function is called for new ones. */
-  authenticate(ask: AuthDeps['ask']): Observable<string> {
+  authenticate(withPassword: AuthDeps['authenticate']): Observable<string> {
     return defer(() => {
       const backoff = new Backoff(PAUSE_MS, LONGEST_ASK_PAUSE_MS);
       return defer(() => (this.#current === undefined ? this.fetch() : of(this.#current))).pipe(
-        switchMap(({ username, password }) => ask(username, password)),
+        switchMap(({ username, password }) => withPassword(username, password)),
         tap(() => (this.known = true)),
-        retryAfter((failure, asks) => {
-          if (!hasReason(failure, 'AuthFailed') || asks > (this.known ? MOST_ASKS : 1)) return undefined;
+        retryAfter((failure, attempts) => {
+          if (!hasReason(failure, 'AuthFailed') || attempts > (this.known ? MAX_ATTEMPTS : 1)) return undefined;
           this.#current = undefined;
-          return asks === 1 ? 0 : backoff.next();
+          return attempts === 1 ? 0 : backoff.next();
         }),
       );
     });
@@ -216,10 +216,13 @@ function firstOf<T>(source: () => T | PromiseLike<T> | Observable<T>): Observabl
   });
 }
 
-function fetchCredential(auth: Exclude<Auth, CredentialsSource> | User | undefined, ask: AuthDeps['ask']): Observable<Credential> {
+function fetchCredential(
+  auth: Exclude<Auth, CredentialsSource> | User | undefined,
+  authenticate: AuthDeps['authenticate'],
+): Observable<Credential> {
   if (auth === undefined) return of(NOTHING);
   if (!(auth instanceof User) && 'token' in auth) return fetchToken(auth.token).pipe(map((token) => new Credential(token)));
-  const token = auth instanceof User ? auth.authenticate(ask) : ask(auth.username, auth.password);
+  const token = auth instanceof User ? auth.authenticate(authenticate) : authenticate(auth.username, auth.password);
   return token.pipe(
     map((token) => new Credential(token)),
     // A cluster without auth rejects authentication. Its calls need no token.

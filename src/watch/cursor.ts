@@ -1,5 +1,5 @@
 import { catchError, defer, map, of, type Observable } from 'rxjs';
-import type { AnswerOf } from '../codec/descriptors.js';
+import type { ResponseOf } from '../codec/descriptors.js';
 import { watchRpcs } from '../codec/watch.js';
 import { EtcdError } from '../errors/index.js';
 import { fromBase64 } from '../model/bytes.js';
@@ -29,7 +29,7 @@ export interface WatchNotification {
  * revision have been sent.
  */
 export function toNotification(
-  { header, events, fragment }: AnswerOf<typeof watchRpcs.watch>,
+  { header, events, fragment }: ResponseOf<typeof watchRpcs.watch>,
   requested = false,
 ): { readonly type: 'notification' } & WatchNotification {
   const isProgress = events.length === 0 && !fragment;

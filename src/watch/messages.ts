@@ -7,7 +7,7 @@ import { ConsecutiveFailures } from './retryable.js';
 import type { ClusterSnapshot, WatchNotification } from './cursor.js';
 import type { Source } from './refCounted.js';
 import type { Connected } from './streams/connectionState.js';
-import type { AnswerOf, RequestOf } from '../codec/descriptors.js';
+import type { ResponseOf, RequestOf } from '../codec/descriptors.js';
 import { watchRpcs } from '../codec/watch.js';
 import { BOOLEAN, type OptionKinds } from '../model/validate.js';
 import { toKeyRange, type KeyRange, type Range, isEmpty, spanBetween } from '../model/range.js';
@@ -94,14 +94,14 @@ export function createRequest({ filter, ...keys }: WatchTarget, startRevision: n
 
 /** Converts the response to a create request. */
 export function toCreated(
-  { header }: AnswerOf<typeof watchRpcs.watch>,
+  { header }: ResponseOf<typeof watchRpcs.watch>,
   { lacksDeletes, connected }: Pick<CreatedWatch, 'lacksDeletes' | 'connected'>,
   clusterId = header.clusterId,
 ): WatchMessage {
   return { type: 'created', clusterId, revision: header.revision, lacksDeletes, connected };
 }
 
-type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
+type WatchResponse = ResponseOf<typeof watchRpcs.watch>;
 
 /** Converts a response that ends a watch to the error with the reason. */
 export function toWatchError({ compactRevision, cancelReason, created }: WatchResponse, where: ErrorDetails): EtcdError {
@@ -221,7 +221,7 @@ export class RevisionReader {
   private waiting: Observable<number> | undefined;
   private readonly pacer = new Pacer();
 
-  constructor(private readonly ask: (target: WatchTarget) => Observable<number>) {}
+  constructor(private readonly read: (target: WatchTarget) => Observable<number>) {}
 
   /** Emits the revision at the time of the subscription, or a later one. */
   of(target: WatchTarget): Observable<number> {
@@ -230,39 +230,39 @@ export class RevisionReader {
       // The shared request reads the key of another watch. If that read is denied, this watch may still be allowed to
       // read its own key.
       const alone = (error: unknown): Observable<number> =>
-        hasReason(error, 'PermissionDenied') ? this.ask(target) : throwError(() => error);
+        hasReason(error, 'PermissionDenied') ? this.read(target) : throwError(() => error);
       return this.paced(this.waiting).pipe(catchError(alone));
     });
   }
 
   private after(before: Observable<number> | undefined, target: WatchTarget): Observable<number> {
     // prettier-ignore
-    const answered = before === undefined ? EMPTY : before.pipe(ignoreElements(), catchError(() => EMPTY));
-    const asked = defer(() => {
+    const previous = before === undefined ? EMPTY : before.pipe(ignoreElements(), catchError(() => EMPTY));
+    const next = defer(() => {
       this.waiting = undefined;
-      this.underWay = question;
-      return this.ask(target);
+      this.underWay = request;
+      return this.read(target);
     });
-    const question: Observable<number> = concat(answered, asked).pipe(
+    const request: Observable<number> = concat(previous, next).pipe(
       finalize(() => {
-        if (this.waiting === question) this.waiting = undefined;
-        if (this.underWay === question) this.underWay = undefined;
+        if (this.waiting === request) this.waiting = undefined;
+        if (this.underWay === request) this.underWay = undefined;
       }),
       share({ connector: () => multicast<number>() }),
     );
-    return question;
+    return request;
   }
 
   /** Passes on the revision. If there are many subscribers, they receive it over several turns of the event loop. */
-  private paced(question: Observable<number>): Observable<number> {
+  private paced(request: Observable<number>): Observable<number> {
     return new Observable((subscriber) => {
-      let answer: number | undefined;
-      return question.subscribe({
-        next: (revision) => (answer = revision),
+      let response: number | undefined;
+      return request.subscribe({
+        next: (revision) => (response = revision),
         error: (error: unknown) => this.pacer.run(() => subscriber.error(error)),
         complete: () =>
           this.pacer.run(() => {
-            if (answer !== undefined) subscriber.next(answer);
+            if (response !== undefined) subscriber.next(response);
             subscriber.complete();
           }),
       });

@@ -42,7 +42,10 @@ describe('parseJsonStream of invalid input', () => {
   });
 
   test('errors if an object is longer than allowed', async () => {
-    expect(await failure(of('{"a":"', 'aaaa').pipe(parseJsonStream({ maxBytes: 8 })))).toMatchObject({ reason: 'ResponseTooLarge' });
+    expect(await failure(of('{"a":"', 'aaaa').pipe(parseJsonStream({ maxBytes: 8 })))).toMatchObject({
+      reason: 'ResponseTooLarge',
+      message: expect.stringContaining('the option maxBytes'),
+    });
   });
 
   test('throws InvalidArgument, as for an unknown option', () => {

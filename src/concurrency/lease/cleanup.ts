@@ -39,7 +39,7 @@ export interface CloseSummary {
 export type ReleaseTarget = Partial<Pick<Unreleased, 'lease' | 'key'>>;
 
 /** The maximum number of releases that are sent at a time. It is enough to use all connections to several endpoints. */
-const MOST_AT_A_TIME = 512;
+const MAX_AT_A_TIME = 512;
 /**
  * The minimum time without a confirmed release after which `close()` stops waiting, in milliseconds. If `QUIET_PART` of
  * the timeout is longer, that time is used instead.
@@ -165,7 +165,7 @@ export class CleanupTracker {
   private send(): void {
     if (this.isSending) return;
     this.isSending = true;
-    for (let entry = this.first; entry !== undefined && this.sending < MOST_AT_A_TIME && !this.timeOver; entry = this.first) {
+    for (let entry = this.first; entry !== undefined && this.sending < MAX_AT_A_TIME && !this.timeOver; entry = this.first) {
       this.first = entry.next;
       if (this.first === undefined) this.last = undefined;
       entry.next = undefined;

@@ -8,7 +8,7 @@ import { type StreamCallbacks, StreamLostError, StreamManager } from '../../watc
 import { type TimerEntry, TimerQueue } from './refreshScheduler.js';
 import { type LeaseId, leaseName } from '../../model/ids.js';
 import { elapsedSince, now, type Timestamp } from '../../util/time.js';
-import type { AnswerOf, RequestOf } from '../../codec/descriptors.js';
+import type { ResponseOf, RequestOf } from '../../codec/descriptors.js';
 import { type ErrorDetails, EtcdError } from '../../errors/index.js';
 import type { DuplexEvent } from '../../transport/wire.js';
 
@@ -59,7 +59,7 @@ export interface KeepAliveStreamContext {
 }
 
 type RefreshRequest = RequestOf<typeof refreshRpc>;
-type Refreshed = AnswerOf<typeof refreshRpc>;
+type Refreshed = ResponseOf<typeof refreshRpc>;
 
 /** Opens a stream for the keepalives of all leases. Emits the stream when it is open, and errors when it is lost. */
 export function duplexKeepAlives(

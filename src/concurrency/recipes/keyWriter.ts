@@ -88,7 +88,7 @@ export function keyWriter(
 /** The number of reads in one txn: half of the operations that a server accepts by default. */
 const READS_OF_TXN = 64;
 /** The maximum number of revisions at which a key is read to find its history. */
-const MOST_REVISIONS = 2_048;
+const MAX_REVISIONS = 2_048;
 
 /**
  * Finds a put under this lease in the history of a key between two reads, and emits the revision of the put. Emits
@@ -105,7 +105,7 @@ function writtenBetween(
   if (now.modRevision === before.modRevision && now.modRevision !== 0) return of(undefined);
   const search = (from: number): Observable<number | undefined | 'unknown'> => {
     if (from > now.asOf) return of(undefined);
-    if (from > before.asOf + MOST_REVISIONS) return of('unknown');
+    if (from > before.asOf + MAX_REVISIONS) return of('unknown');
     const to = Math.min(from + READS_OF_TXN - 1, now.asOf);
     const reads = Array.from({ length: to - from + 1 }, (_, index) => get(key, { revision: from + index }));
     return kv.txn({ success: reads }).pipe(

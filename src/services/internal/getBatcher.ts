@@ -9,7 +9,7 @@ import { atEndOfTurn, monotonicNow } from '../../util/time.js';
 import { compileTxn } from './txn.js';
 
 /** The maximum number of operations in a txn, by etcd's default. A server may be configured with a lower maximum. */
-const MOST_OPS = 128;
+const MAX_OPS = 128;
 
 /**
  * Reads of single keys that are sent together. All reads that are requested in the same turn of the event loop are sent
@@ -20,7 +20,7 @@ const MOST_OPS = 128;
  */
 export class GatheredReads {
   private waiting: Read[] = [];
-  private most = MOST_OPS;
+  private most = MAX_OPS;
 
   /**
    * @param options the options of all reads. A whole txn is either linearizable or serializable
@@ -63,7 +63,7 @@ export class GatheredReads {
     let left = 0;
     for (const read of reads) {
       const size = this.sizes.of(read.key);
-      if (size > MOST_IN_BATCH) {
+      if (size > MAX_IN_BATCH) {
         batches.push([read]);
         continue;
       }
@@ -105,7 +105,7 @@ export class GatheredReads {
         next: (kvs) =>
           reads.forEach(({ key, subscriber }, index) => {
             this.sizes.note(key, kvs[index]);
-            answer(subscriber, kvs[index]);
+            respond(subscriber, kvs[index]);
           }),
         error: (error: unknown) => {
           const now = monotonicNow();
@@ -177,7 +177,7 @@ const toOp = ({ key, options }: Read): GetOp => ({ op: 'get', key, options });
 
 const isWanted = ({ subscriber }: Read): boolean => !subscriber.closed;
 
-function answer<T>(subscriber: Subscriber<T>, value: T): void {
+function respond<T>(subscriber: Subscriber<T>, value: T): void {
   subscriber.next(value);
   subscriber.complete();
 }
@@ -188,7 +188,7 @@ function answer<T>(subscriber: Subscriber<T>, value: T): void {
  */
 export const BATCH_SIZE = 131_072;
 /** The maximum size of a key-value that is read together with others in a batch. */
-export const MOST_IN_BATCH = BATCH_SIZE / 4;
+export const MAX_IN_BATCH = BATCH_SIZE / 4;
 
 /**
  * The assumed size of a key-value before any was read. It limits the first batch to 16 reads, as each key-value may be
@@ -201,7 +201,7 @@ const UNSEEN = BATCH_SIZE / 16;
  */
 const LARGE = BATCH_SIZE / 32;
 /** The maximum number of keys whose sizes are recorded. */
-const MOST_KEYS = 1_000;
+const MAX_KEYS = 1_000;
 /** The part of the average that the newest size contributes. */
 const WEIGHT = 1 / 16;
 
@@ -227,16 +227,21 @@ export class ReadSizes {
 
   /** Records that the response to a batch with this key was too large. */
   noteTooLarge(key: BytesLike): void {
-    this.noteSize(key, BATCH_SIZE);
+    // The sizes of the single key-values are unknown, so they do not change the average.
+    this.remember(key, BATCH_SIZE);
   }
 
   private noteSize(key: BytesLike, size: number): void {
     if (this.remembered(key) === undefined)
       this.average = this.average === undefined ? size : this.average + (size - this.average) * WEIGHT;
-    else this.large.delete(idOf(key));
+    this.remember(key, size);
+  }
+
+  private remember(key: BytesLike, size: number): void {
+    if (this.large.size > 0) this.large.delete(idOf(key));
     if (size < LARGE) return;
     this.large.set(idOf(key), size);
-    if (this.large.size <= MOST_KEYS) return;
+    if (this.large.size <= MAX_KEYS) return;
     for (const oldest of this.large.keys()) {
       this.large.delete(oldest);
       return;

@@ -106,8 +106,8 @@ const FIRST_KEYS = 1_000;
  * The maximum number of keys in a page without values. The server still reads the values, whose sizes are unknown to
  * the client.
  */
-const MOST_KEYS_WITHOUT_VALUES = 10_000;
-const MOST_BYTES = 8 * 2 ** 20;
+const MAX_KEYS_WITHOUT_VALUES = 10_000;
+const MAX_BYTES = 8 * 2 ** 20;
 /**
  * The maximum factor by which a page grows from one to the next. It is limited, as the values of the next page may be
  * much longer.
@@ -151,8 +151,8 @@ export class PageSize {
   ) {}
 
   static growing({ first = FIRST_KEYS, maxResponseBytes = Infinity, keysOnly = false }: PageSizes): PageSize {
-    const mostBytes = Math.min(MOST_BYTES, maxResponseBytes / 2);
-    return new PageSize(first, keysOnly ? MOST_KEYS_WITHOUT_VALUES : Infinity, mostBytes, mostBytes);
+    const mostBytes = Math.min(MAX_BYTES, maxResponseBytes / 2);
+    return new PageSize(first, keysOnly ? MAX_KEYS_WITHOUT_VALUES : Infinity, mostBytes, mostBytes);
   }
 
   /** Creates pages with this number of keys. They have fewer keys only after a page was too large. */

@@ -41,7 +41,7 @@ interface CompiledTxn<S extends readonly Op[], F extends readonly Op[]> {
    *
    * @throws EtcdError `MalformedResponse`
    */
-  readonly resultOf: (answer: TxnResponseOut) => TxnResult<S, F>;
+  readonly resultOf: (response: TxnResponseOut) => TxnResult<S, F>;
 }
 
 /**
@@ -53,7 +53,7 @@ export function compileTxn<S extends readonly Op[], F extends readonly Op[]>(spe
   try {
     const request = toTxnRequest(spec);
     const form = formOf(spec);
-    return { request, readOnly: isReadOnly(spec), resultOf: (answer) => resultOf(form, answer, answer.header) };
+    return { request, readOnly: isReadOnly(spec), resultOf: (response) => resultOf(form, response, response.header) };
   } catch (error) {
     throw new EtcdError('InvalidArgument', `a txn cannot be sent: ${tooDeep(error)}`, { rpc: 'KV.Txn' });
   }
@@ -157,28 +157,28 @@ const ownRange = (range: Range): KeyRange => toKeyRange(captured(range));
  */
 function resultOf<S extends readonly Op[], F extends readonly Op[]>(
   form: Form,
-  answer: TxnResponseOut,
+  response: TxnResponseOut,
   header: ResponseHeader,
 ): TxnResult<S, F> {
-  const ops = answer.succeeded ? form.success : form.failure;
-  if (ops.length !== answer.responses.length) {
-    throw new EtcdError('MalformedResponse', `txn: expected ${ops.length} results, received ${answer.responses.length}`, {
+  const ops = response.succeeded ? form.success : form.failure;
+  if (ops.length !== response.responses.length) {
+    throw new EtcdError('MalformedResponse', `txn: expected ${ops.length} results, received ${response.responses.length}`, {
       rpc: 'KV.Txn',
     });
   }
-  const responses = answer.responses.map((response, index) => toResult(ops[index] as OpForm, response, header));
+  const responses = response.responses.map((each, index) => toResult(ops[index] as OpForm, each, header));
   // `succeeded` decides the branch, and with it the types of the results. TypeScript cannot derive this.
-  return { header, succeeded: answer.succeeded, responses } as TxnResult<S, F>;
+  return { header, succeeded: response.succeeded, responses } as TxnResult<S, F>;
 }
 
 function toResult(op: OpForm, response: ResponseOpOut, header: ResponseHeader): unknown {
-  const result = answerTo(op, response, header);
+  const result = responseTo(op, response, header);
   if (result === undefined)
     throw new EtcdError('MalformedResponse', `txn: expected the result of a ${op.op}, received another result`, { rpc: 'KV.Txn' });
   return op.op === 'get' ? response.responseRange?.kvs[0] : result;
 }
 
-function answerTo(op: OpForm, response: ResponseOpOut, header: ResponseHeader): unknown {
+function responseTo(op: OpForm, response: ResponseOpOut, header: ResponseHeader): unknown {
   switch (op.op) {
     case 'put':
       return response.responsePut;

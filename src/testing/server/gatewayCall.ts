@@ -121,7 +121,7 @@ export class GatewayCall {
     if (rpc.path !== watchRpcs.watch.path) return this.network.open<Json>(asJson(rpc), member, context, observer);
     // The network records the open watches, so it needs decoded responses.
     return this.network.open(watchRpcs.watch, member, context, {
-      next: (answer) => observer.next(gatewayJson(WatchResponse, answer)),
+      next: (response) => observer.next(gatewayJson(WatchResponse, response)),
       error: (error, refused) => observer.error(error, refused),
       complete: () => observer.complete(),
     });
@@ -130,7 +130,7 @@ export class GatewayCall {
   /** Records the server's error with its original text, which the `EtcdError` does not contain. */
   private noting(observer: CallObserver<Json>): CallObserver<Json> {
     return {
-      next: (answer) => observer.next(answer),
+      next: (response) => observer.next(response),
       error: (error, refused) => {
         this.refusedBy = refused;
         observer.error(error, refused);

@@ -9,7 +9,7 @@ import type { Member, Network } from '../network.js';
 import type { StoreResponse } from '../store/index.js';
 import { type Dialect, dialectOf, NOT_FOUND, type Page, textPage } from './dialect.js';
 import { type CallReader, type Gateway, GatewayCall } from './gatewayCall.js';
-import { answerStream, answerUnary, writePage } from './httpCalls.js';
+import { respondStream, respondUnary, writePage } from './httpCalls.js';
 import { type Route, routesOf } from './routes.js';
 import { WebSocketCalls } from './webSocketCalls.js';
 
@@ -107,12 +107,12 @@ export class GatewayServer implements Gateway {
     if (method === 'OPTIONS' && cors !== undefined) {
       response.writeHead(200, { 'content-length': 0 }).end();
     } else if (rpcPath === undefined) {
-      this.answerPlain(method, url, response);
+      this.respondPlain(method, url, response);
     } else {
       const route = this.routes.get(rpcPath);
       if (route === undefined) writePage(response, this.dialect.notFound);
       else if (method !== 'POST') writePage(response, this.dialect.notAllowed);
-      else (route.streams === 'none' ? answerUnary : answerStream)(this, route, request, response);
+      else (route.streams === 'none' ? respondUnary : respondStream)(this, route, request, response);
     }
   }
 
@@ -129,7 +129,7 @@ export class GatewayServer implements Gateway {
     return prefix === undefined ? undefined : path.slice(prefix.length);
   }
 
-  private answerPlain(method: string, url: string, response: ServerResponse): void {
+  private respondPlain(method: string, url: string, response: ServerResponse): void {
     if (method !== 'GET') return writePage(response, IS_READ_ONLY.test(url) ? NOT_GET : NOT_FOUND);
     const { network, at } = this.serving;
     const { endpoint } = at;

@@ -20,7 +20,7 @@ export function writePage(response: ServerResponse, { status, headers, body }: P
 }
 
 /** Handles a call with one response. */
-export function answerUnary(gateway: Gateway, route: Route, request: IncomingMessage, response: ServerResponse): void {
+export function respondUnary(gateway: Gateway, route: Route, request: IncomingMessage, response: ServerResponse): void {
   const { dialect } = gateway;
   const call = gateway.call(route, request.headers.authorization, {
     next: (json) => writePage(response, { status: 200, headers: FROM_SERVER, body: JSON.stringify(json) }),
@@ -42,7 +42,7 @@ export function answerUnary(gateway: Gateway, route: Route, request: IncomingMes
 }
 
 /** Handles a stream. All its requests are in the body of one POST. */
-export function answerStream(gateway: Gateway, route: Route, request: IncomingMessage, response: ServerResponse): void {
+export function respondStream(gateway: Gateway, route: Route, request: IncomingMessage, response: ServerResponse): void {
   const stream = new ChunkedStream(gateway, response);
   const call = gateway.call(route, request.headers.authorization, stream);
   response.on('close', () => call.close());

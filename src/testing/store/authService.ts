@@ -31,8 +31,8 @@ export function authService({ auth, version }: Core): Readonly<Record<string, En
   const admin = <In, A>(request: Codec<In>, response: Codec<A & { header: Header }>, run: (request: In) => A): Endpoint =>
     unary(request, response, (given, session) => {
       session.access().admin();
-      const answer = run(given);
-      return { ...answer, header: session.header() };
+      const response = run(given);
+      return { ...response, header: session.header() };
     });
   const change = <In>(request: Codec<In>, run: (request: In) => void): Endpoint =>
     admin<In, object>(request, HeaderOnly, (given) => {

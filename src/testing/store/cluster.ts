@@ -16,15 +16,21 @@ export class Cluster {
   /**
    * @param generation the number of earlier clusters, all of which have other ids
    * @param endpoints the URLs of the members for clients
+   * @param onNewLeader called whenever a member becomes the leader
    */
-  constructor(members: number, generation: number, endpoints: readonly string[] = []) {
+  constructor(
+    members: number,
+    generation: number,
+    endpoints: readonly string[] | undefined,
+    private readonly onNewLeader: () => void,
+  ) {
     this.id = (14_841_639_068_965_178_418n - BigInt(generation)).toString() as ClusterId;
     this.lastId = 10_276_657_743_932_975_437n + BigInt(generation) * 1_000n;
     this.list = Array.from({ length: members }, (_, index) => ({
       id: this.newId(),
       name: members === 1 ? 'default' : `member-${index + 1}`,
       peerUrls: [`http://127.0.0.1:${2380 + index * 10}`],
-      clientUrls: [endpoints[index] ?? `http://etcd-${index + 1}:2379`],
+      clientUrls: [endpoints?.[index] ?? `http://etcd-${index + 1}:2379`],
       isLearner: false,
     }));
     this.leading = this.list[0]?.id ?? ('0' as MemberId);
@@ -43,6 +49,7 @@ export class Cluster {
     const place = this.list.findIndex((member) => member.id === this.leading);
     this.leading = id ?? this.list[(place + 1) % this.list.length]?.id ?? this.leading;
     this.term += 1;
+    this.onNewLeader();
   }
 
   add(peerUrls: readonly string[], isLearner: boolean): Member {

@@ -30,7 +30,7 @@ export interface Session {
 
 /** Receives the responses to a call, or its error. */
 export interface Sink<A> {
-  readonly next: (answer: A) => void;
+  readonly next: (response: A) => void;
   readonly error: (refusal: Refusal) => void;
   readonly complete: () => void;
 }
@@ -50,7 +50,7 @@ export interface Endpoint {
   readonly call: ((body: string, session: Session) => unknown) | undefined;
   readonly open: (session: Session, sink: Sink<unknown>) => OpenCall<string>;
   /** Converts a response to the type that a client's codec decodes to. */
-  readonly answer: <A>(response: ResponseCodec<A>, answer: unknown) => A;
+  readonly response: <A>(codec: ResponseCodec<A>, response: unknown) => A;
 }
 
 /** Defines an RPC with one immediate response. */
@@ -64,7 +64,7 @@ export function unary<In, A>(request: Codec<In>, response: Codec<A>, run: (reque
         sink.complete();
       },
     }),
-    answer: converter(response),
+    response: converter(response),
   };
 }
 
@@ -80,7 +80,7 @@ export function streaming<In, A>(
       const opened = open(session, sink);
       return { ...opened, receive: (body) => opened.receive(decoded(request, body)) };
     },
-    answer: converter(response),
+    response: converter(response),
   };
 }
 
@@ -100,12 +100,12 @@ function decoded<In>(codec: Codec<In>, body: string): In {
  * Creates a function that converts a response to the type that a client's codec decodes to. Most clients have the codec
  * of the server, so a copy of the response is enough.
  */
-function converter<T>(own: Codec<T>): Endpoint['answer'] {
-  return <A>(response: ResponseCodec<A>, answer: unknown): A => {
+function converter<T>(own: Codec<T>): Endpoint['response'] {
+  return <A>(codec: ResponseCodec<A>, response: unknown): A => {
     // TypeScript cannot infer the types of the responses in the table of RPCs. The codec determines the type here.
-    if (response === (own as unknown)) return copyOf(answer) as A;
-    if (response === (OneKeyResponse as unknown)) return copyOf((answer as { readonly kvs: readonly KeyValue[] }).kvs[0]) as A;
-    const read = response.read(gatewayJson(own, answer));
+    if (codec === (own as unknown)) return copyOf(response) as A;
+    if (codec === (OneKeyResponse as unknown)) return copyOf((response as { readonly kvs: readonly KeyValue[] }).kvs[0]) as A;
+    const read = codec.read(gatewayJson(own, response));
     if (read === INVALID) throw new Error(`${own.name} cannot be read as the client expects`);
     return read;
   };
@@ -126,8 +126,8 @@ function copyOf(value: unknown): unknown {
 }
 
 /** Writes a response as etcd's gateway does: without the fields that have their defaults. */
-export function gatewayJson(codec: Codec<unknown>, answer: unknown): Json {
-  const text = codec.write(answer);
+export function gatewayJson(codec: Codec<unknown>, response: unknown): Json {
+  const text = codec.write(response);
   if (text === INVALID) throw new Error(`not a valid ${codec.name}`);
   return withoutDefaults(codec.kind, JSON.parse(text) as Json);
 }

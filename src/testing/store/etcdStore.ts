@@ -45,7 +45,7 @@ export interface RefusedCall {
  * Receives the responses to a call. No function is called after `error` or `complete`, or after the call was cancelled.
  */
 export interface CallObserver<A> {
-  next(answer: A): void;
+  next(response: A): void;
   error(error: EtcdError, refused: RefusedCall): void;
   complete(): void;
 }

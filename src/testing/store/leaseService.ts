@@ -57,8 +57,8 @@ export function leaseService({ leases, space, now, version, traits }: Core): Rea
     '/lease/keepalive': streaming(LeaseKeepAliveRequest, LeaseKeepAliveResponse, ({ header, access }, { next, complete }) => ({
       receive: ({ id }) => {
         if (traits.needsUser) access().identified();
-        const answered = header();
-        next({ header: answered, id, ttl: leases.refresh(id) });
+        const ownHeader = header();
+        next({ header: ownHeader, id, ttl: leases.refresh(id) });
       },
       end: complete,
     })),

@@ -34,22 +34,22 @@ export function maintenanceService({ mvcc, cluster, space, version, traits }: Co
     '/maintenance/alarm': unary(AlarmRequest, AlarmResponse, ({ action, alarm, memberId }, { header, access }) => {
       access().known();
       const one = { memberId, alarm };
-      const answered = header(traits.alarmsHaveRevision ? undefined : 0);
+      const ownHeader = header(traits.alarmsHaveRevision ? undefined : 0);
       switch (action) {
         case 'GET':
-          return { header: answered, alarms: space.all().filter((known) => alarm === 'NONE' || known.alarm === alarm) };
+          return { header: ownHeader, alarms: space.all().filter((known) => alarm === 'NONE' || known.alarm === alarm) };
         case 'ACTIVATE':
-          return { header: answered, alarms: alarm === 'NONE' && !traits.raisesAlarmOfNoKind ? [] : [space.raise(one)] };
+          return { header: ownHeader, alarms: alarm === 'NONE' && !traits.raisesAlarmOfNoKind ? [] : [space.raise(one)] };
         case 'DEACTIVATE':
-          return { header: answered, alarms: space.disarm(one) ? [one] : [] };
+          return { header: ownHeader, alarms: space.disarm(one) ? [one] : [] };
       }
     }),
 
     '/maintenance/status': unary(Empty, StatusResponse, (_, { header, access }) => {
       if (traits.needsUser) access().identified();
-      const answered = header();
+      const ownHeader = header();
       return {
-        header: answered,
+        header: ownHeader,
         version: version.text,
         dbSize: space.size,
         leader: cluster.leader,
@@ -58,7 +58,7 @@ export function maintenanceService({ mvcc, cluster, space, version, traits }: Co
         raftAppliedIndex: mvcc.revision + 3,
         errors: version.has('3.4') ? space.all().map(textOf) : [],
         dbSizeInUse: space.inUse,
-        isLearner: cluster.members.some(({ id, isLearner }) => isLearner && id === answered.memberId),
+        isLearner: cluster.members.some(({ id, isLearner }) => isLearner && id === ownHeader.memberId),
         storageVersion,
         dbSizeQuota: version.has('3.6') ? space.quota : 0,
         downgradeInfo: version.has('3.6') ? { enabled: downgradeTo !== '', targetVersion: downgradeTo } : undefined,

@@ -63,7 +63,7 @@ class MemoryStore implements EtcdStore {
     const endpoint = this.endpointOf(rpc, where);
     if (endpoint.call === undefined) throw new Error(`${rpc.name} does not respond at once`);
     try {
-      return endpoint.answer(rpc.response, endpoint.call(body, this.session(context)));
+      return endpoint.response(rpc.response, endpoint.call(body, this.session(context)));
     } catch (error) {
       throw error instanceof Refusal ? error.toError(where) : error;
     }
@@ -81,8 +81,8 @@ class MemoryStore implements EtcdStore {
       then();
     };
     const opened = endpoint.open(this.session(context), {
-      next: (answer) => {
-        if (isOpen) observer.next(endpoint.answer(rpc.response, answer));
+      next: (response) => {
+        if (isOpen) observer.next(endpoint.response(rpc.response, response));
       },
       error: (refused) => end(() => observer.error(refused.toError(where), refused)),
       complete: () => end(() => observer.complete()),
@@ -128,7 +128,6 @@ class MemoryStore implements EtcdStore {
 
   changeLeader(id?: MemberId): void {
     this.core.cluster.lead(id);
-    this.core.leases.extendAll();
   }
 
   restart({ wipe = false }: { readonly wipe?: boolean } = {}): void {
@@ -180,7 +179,7 @@ function createCore(
   const watches = new Watches();
   const mvcc = new Mvcc((changes) => watches.publish(changes), traits.keepsTombstones);
   const leases = new Leases(mvcc, now);
-  const cluster = new Cluster(members, generation, endpoints);
+  const cluster = new Cluster(members, generation, endpoints, () => leases.extendAll());
   const space = new Space(mvcc, quotaBytes, () => cluster.leader, traits);
   return {
     version,

@@ -70,7 +70,7 @@ export class Mvcc {
 
   /** Runs a transaction. All its changes have one revision. */
   transaction<A>(work: () => A): A {
-    const answer = work();
+    const response = work();
     const changes = this.pending;
     if (changes.length > 0) {
       this.current += 1;
@@ -78,7 +78,7 @@ export class Mvcc {
       this.pending = [];
       this.onCommit(changes);
     }
-    return answer;
+    return response;
   }
 
   /** Stores a key within a transaction. */

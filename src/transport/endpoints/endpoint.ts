@@ -60,7 +60,7 @@ export class Endpoint {
    */
   servedAt = 0;
   /** The number of calls and version requests to which the endpoint has responded. */
-  answers = 0;
+  responses = 0;
   /**
    * Whether etcd has responded at this endpoint. If so, a response that is not from etcd was sent by a proxy in its
    * place.
@@ -98,17 +98,17 @@ export class Endpoint {
   constructor(
     /** The address, such as `https://a:2379` or `https://proxy/etcd`. */
     readonly address: string,
-    private readonly questions: EndpointProbes,
+    private readonly probes: EndpointProbes,
   ) {
-    const { initialBackoffMs = FIRST_CONTACT_PAUSE_MS, maxBackoffMs = LONGEST_CONTACT_PAUSE_MS, jitter } = questions.pauses ?? {};
+    const { initialBackoffMs = FIRST_CONTACT_PAUSE_MS, maxBackoffMs = LONGEST_CONTACT_PAUSE_MS, jitter } = probes.pauses ?? {};
     this.contactBackoff = new Backoff(initialBackoffMs, maxBackoffMs, jitter);
     this.origin = URL.canParse(address) ? new URL(address).origin : address;
     this.basePath = address.slice(this.origin.length);
     this.discovery = shareUntilDone(
-      () => race(this.removal, questions.discover(this)),
+      () => race(this.removal, probes.discover(this)),
       (info) => {
         this.info = info;
-        this.answers += 1;
+        this.responses += 1;
         if (info.version !== undefined) this.knownEtcd = this.knownVersion = true;
         // This response does not make the endpoint healthy, because a member without a leader sends it, too, but does
         // not respond to calls.
@@ -158,7 +158,7 @@ export class Endpoint {
 
   /** Records a response to a call. The backoff is reset, and later calls do not wait. */
   markHealthy(): void {
-    this.answers += 1;
+    this.responses += 1;
     this.knownEtcd = true;
     this.backoff.reset();
     this.contactBackoff.reset();
@@ -168,7 +168,7 @@ export class Endpoint {
 
   /** Allows calls to use the endpoint again. */
   private back(): void {
-    const { diagnostics } = this.questions;
+    const { diagnostics } = this.probes;
     if (diagnostics?.active === true && this.isSetAside) diagnostics.emit({ type: 'endpointBack', endpoint: this.address });
     this.retryAt = 0;
   }
@@ -191,7 +191,7 @@ export class Endpoint {
     }
     if (now < this.retryAt) return;
     const pauseMs = this.backoff.next();
-    const { diagnostics } = this.questions;
+    const { diagnostics } = this.probes;
     if (diagnostics?.active === true) diagnostics.emit({ type: 'endpointQuarantined', endpoint: this.address, pauseMs });
     this.retryAt = now + pauseMs;
   }
@@ -203,7 +203,7 @@ export class Endpoint {
   renewConnections(olderThan: number): void {
     if (this.renewedAt > olderThan) return;
     this.renewedAt = monotonicNow();
-    this.questions.renew(this);
+    this.probes.renew(this);
   }
 
   /**
@@ -244,11 +244,11 @@ export class Endpoint {
     this.checking = true;
     const begunAt = monotonicNow();
     const probed = (ok: boolean): void => {
-      const { diagnostics } = this.questions;
+      const { diagnostics } = this.probes;
       const elapsedMs = monotonicNow() - begunAt;
       if (diagnostics?.active === true) diagnostics.emit({ type: 'endpointProbed', endpoint: this.address, ok, elapsedMs });
     };
-    concat(this.questions.check(this), this.discovery)
+    concat(this.probes.check(this), this.discovery)
       .pipe(finalize(() => (this.checking = false)))
       .subscribe({
         error: () => {
@@ -287,7 +287,7 @@ export class CallActivity {
   }
 
   /** Records that a part of a response arrived. */
-  answered(now: number): void {
+  responded(now: number): void {
     if (now - this.usedAt >= RECENT_MS) this.usedSince = now;
     const wasLasting = this.usedAt > this.usedSince && this.isLasting;
     this.usedAt = now;

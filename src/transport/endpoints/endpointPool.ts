@@ -9,7 +9,7 @@ export class EndpointPool {
   constructor(
     /** The endpoints that the user has given. Discovery never removes them, so there is always an endpoint to pick. */
     private given: readonly string[],
-    private readonly questions: EndpointProbes,
+    private readonly probes: EndpointProbes,
     /** Called whenever an endpoint is picked. */
     private readonly onUse: () => void = () => undefined,
     private readonly baseUrl?: string,
@@ -93,7 +93,7 @@ export class EndpointPool {
   private arrange(found: readonly string[]): readonly Endpoint[] {
     const before = this.all;
     const addresses = [...new Set([...this.given, ...found])];
-    this.all = addresses.map((address) => before.find((endpoint) => endpoint.address === address) ?? new Endpoint(address, this.questions));
+    this.all = addresses.map((address) => before.find((endpoint) => endpoint.address === address) ?? new Endpoint(address, this.probes));
     const gone = before.filter((endpoint) => !this.has(endpoint));
     for (const endpoint of gone) endpoint.remove();
     return gone;

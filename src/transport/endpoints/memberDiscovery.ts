@@ -17,7 +17,7 @@ import {
 } from 'rxjs';
 import { identifyRpc, memberListRpc } from '../../codec/connection.js';
 import type { ResponseHeader } from '../../codec/common.js';
-import type { AnswerOf } from '../../codec/descriptors.js';
+import type { ResponseOf } from '../../codec/descriptors.js';
 import { watchRpcs } from '../../codec/watch.js';
 import { isEtcdError } from '../../errors/index.js';
 import type { Caller } from '../call.js';
@@ -29,7 +29,7 @@ import { monotonicNow } from '../../util/time.js';
 /** The maximum time between two discoveries while an endpoint is set aside, in milliseconds. */
 const HURRY_MS = 5_000;
 
-type MemberList = AnswerOf<typeof memberListRpc>;
+type MemberList = ResponseOf<typeof memberListRpc>;
 type Member = MemberList['members'][number];
 
 /** The cluster id and the member id of a server. */
@@ -61,7 +61,7 @@ export class MemberDiscovery {
   private readonly restarts = new Subject<void>();
 
   constructor(
-    private readonly questions: DiscoveryRequests,
+    private readonly requests: DiscoveryRequests,
     private readonly intervalMs: number,
     /** Called with the addresses at which members were reached. */
     private readonly use: (origins: readonly string[]) => void,
@@ -107,7 +107,7 @@ export class MemberDiscovery {
   }
 
   private search(scheme: string): Observable<ReadonlyMap<string, MemberId>> {
-    return this.questions.members().pipe(
+    return this.requests.members().pipe(
       mergeMap(({ header, members }) =>
         forkJoin(members.filter(({ isLearner }) => !isLearner).map((member) => this.wayTo(member, header.clusterId, scheme))),
       ),
@@ -128,8 +128,8 @@ export class MemberDiscovery {
   }
 
   private check(origin: string, id: MemberId, clusterId: ClusterId): Observable<Found> {
-    return this.questions.identify(origin).pipe(
-      mergeMap((answer) => (answer.memberId === id && answer.clusterId === clusterId ? of<Found>([origin, id]) : EMPTY)),
+    return this.requests.identify(origin).pipe(
+      mergeMap((response) => (response.memberId === id && response.clusterId === clusterId ? of<Found>([origin, id]) : EMPTY)),
       catchError(() => EMPTY),
     );
   }
@@ -140,7 +140,7 @@ const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':')
 /**
  * How long a response may take, in milliseconds. A response from an address that cannot be reached may never arrive.
  */
-const PATIENCE_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 5_000;
 
 interface DiscoveryDeps {
   readonly wire: Wire;
@@ -151,15 +151,15 @@ interface DiscoveryDeps {
  * Creates the requests that discover members. The member list is requested with a normal call. The request that
  * identifies an address contains no secret.
  */
-export function memberQuestions(unary: Caller['unary'], { wire, apiPrefix }: DiscoveryDeps): DiscoveryRequests {
+export function memberRequests(unary: Caller['unary'], { wire, apiPrefix }: DiscoveryDeps): DiscoveryRequests {
   return {
-    members: () => unary(memberListRpc, {}, { timeoutMs: PATIENCE_MS }),
+    members: () => unary(memberListRpc, {}, { timeoutMs: REQUEST_TIMEOUT_MS }),
     identify: (origin) => {
       const where = { rpc: 'GET /version', endpoint: origin };
       const path = `${apiPrefix === undefined ? '' : basePathOf(apiPrefix)}/version`;
       const version = wire.get({ to: unconfirmedAt(origin), path, name: where.rpc });
       return withTimeout(
-        PATIENCE_MS,
+        REQUEST_TIMEOUT_MS,
         probeVersion(version, { address: origin, basePath: '', knownVersion: false }, apiPrefix).pipe(
           mergeMap(({ prefix }) => headerOf(wire, unconfirmedAt(origin, prefix))),
         ),

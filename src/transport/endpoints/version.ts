@@ -115,7 +115,7 @@ function newerIn<In>({ name, request: { kind } }: Rpc<In, unknown>, request: In,
 }
 
 /** The request for the version, which precedes the first call to an endpoint. */
-const QUESTION = 'GET /version';
+const VERSION_REQUEST = 'GET /version';
 
 /** The timeout of a response without TLS, in milliseconds. */
 const PLAIN_MS = 1_000;
@@ -142,7 +142,7 @@ export function probeVersion(
   plain?: Observable<unknown>,
 ): Observable<ServerInfo> {
   const { address, basePath } = endpoint;
-  const where = { rpc: QUESTION, endpoint: address };
+  const where = { rpc: VERSION_REQUEST, endpoint: address };
   return response.pipe(
     catchError((error: unknown) => {
       if (
@@ -156,20 +156,20 @@ export function probeVersion(
       }
       return throwError(() => (hasReason(error, 'ConnectionLost') && isClosed(error.cause) ? closedEarly(error, address) : error));
     }),
-    map((answer) => {
-      const { status, body } = answer;
+    map((response) => {
+      const { status, body } = response;
       const text = status === 200 ? versionIn(body) : undefined;
       const version = text === undefined ? undefined : parseVersion(text);
       // The server has reported its version before, so a proxy responds in its place now.
       if (version === undefined && endpoint.knownVersion) {
-        const cause = answer.errorOfProxy();
+        const cause = response.errorOfProxy();
         throw new EtcdError('Unreachable', `etcd cannot be reached: ${cause.message}`, { ...where, cause });
       }
       if (apiPrefix !== undefined) return infoOf(version, basePath + apiPrefix);
       // A proxy may have sent this status because it cannot reach the server. The next endpoint may work.
-      if (status >= 502 && status <= 504) throw answer.error();
+      if (status >= 502 && status <= 504) throw response.error();
       if (version === undefined) {
-        const { redirectsTo } = answer;
+        const { redirectsTo } = response;
         const advice =
           redirectsTo === undefined ? adviceFor(status) : `the server redirects to ${redirectsTo}; set the endpoints to etcd's URL`;
         throw new EtcdError('MalformedResponse', `HTTP ${status} without a version of etcd: ${advice}`, where);
@@ -193,7 +193,8 @@ const adviceFor = (status: number): string =>
 
 /** Adds the name of a call to the failure of the version request that preceded the call. */
 export function failedBefore(rpc: string, error: unknown): unknown {
-  if (!isEtcdError(error) || error.rpc !== QUESTION || rpc === QUESTION || error.reason === 'UnsupportedServerVersion') return error;
+  if (!isEtcdError(error) || error.rpc !== VERSION_REQUEST || rpc === VERSION_REQUEST || error.reason === 'UnsupportedServerVersion')
+    return error;
   return new EtcdError(error.reason, `${rpc} failed: ${error.message}`, error);
 }
 
@@ -242,9 +243,9 @@ function closedEarly({ reason, rpc, cause }: EtcdError, origin: string): EtcdErr
  * Limits the time of a response that calls share. Without a limit, each new call would wait for the same response, even
  * if it never arrives.
  */
-export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDetails): Observable<T> {
-  if (ms === Infinity) return answer;
-  return answer.pipe(
+export function withTimeout<T>(ms: number, response: Observable<T>, where: ErrorDetails): Observable<T> {
+  if (ms === Infinity) return response;
+  return response.pipe(
     timeout({ first: ms, with: () => throwError(() => new EtcdError('Unreachable', `no data received for ${ms} ms`, where)) }),
   );
 }
@@ -255,8 +256,8 @@ export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDe
  */
 export function probeHealth(response: Observable<PlainResponse>): Observable<void> {
   return response.pipe(
-    map((answer) => {
-      if (answer.status >= 500) throw answer.error();
+    map((response) => {
+      if (response.status >= 500) throw response.error();
     }),
   );
 }

@@ -150,13 +150,13 @@ export class Body {
  * Ends a request whose response has arrived. Emits the result of `read`, or continues with `recover` if `read` throws.
  */
 export function settle<A>(outcome: Outcome<A>, response: () => HttpResponse, subscriber: Subscriber<A>): void {
-  let answer: A;
+  let result: A;
   try {
-    answer = outcome.read(response());
+    result = outcome.read(response());
   } catch (failure) {
     return void outcome.recover(failure).subscribe(subscriber);
   }
-  subscriber.next(answer);
+  subscriber.next(result);
   subscriber.complete();
 }
 

@@ -108,9 +108,9 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
           const json = parseResponse(response, where);
           attempt.onRevision?.(revisionOf(json));
           const decoded = decode(rpc.response, rpc.raw === true ? rawResponse(response) : json, where);
-          const answer = parts === undefined ? decoded : parts.complete(decoded);
-          attempt.onResponse?.(answer);
-          return answer;
+          const message = parts === undefined ? decoded : parts.complete(decoded);
+          attempt.onResponse?.(message);
+          return message;
         };
         return http.exchange(post(rpc, body, attempt), { read, recover: attempt.recover, parts });
       };
@@ -253,8 +253,8 @@ export function parseStreamMessage<A>(codec: ResponseCodec<A>, json: unknown, wh
 export function decode<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDetails): A {
   let failures: readonly string[];
   try {
-    const answer = codec.read(json);
-    if (answer !== INVALID) return answer;
+    const response = codec.read(json);
+    if (response !== INVALID) return response;
     failures = failuresOf(codec.explain(json, []));
   } catch (error) {
     failures = [tooDeep(error)];
@@ -266,8 +266,8 @@ export function decode<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDe
  * Returns the revision in the header of a response, or 0 if the header has no revision. The response was not checked
  * yet, so it may contain any number. An invalid number must not make all later responses look old.
  */
-export function revisionOf(answer: unknown): number {
-  const header = isRecord(answer) ? answer['header'] : undefined;
+export function revisionOf(response: unknown): number {
+  const header = isRecord(response) ? response['header'] : undefined;
   const given = isRecord(header) ? header['revision'] : undefined;
   const revision = typeof given === 'string' || typeof given === 'number' ? Number(given) : 0;
   return Number.isSafeInteger(revision) ? revision : 0;

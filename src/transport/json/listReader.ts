@@ -50,8 +50,8 @@ export class ListReader<A> {
   }
 
   /** Returns the response, completed by the elements that were read before. */
-  complete(answer: A): A {
-    return this.begun ? this.collected.complete(answer) : answer;
+  complete(response: A): A {
+    return this.begun ? this.collected.complete(response) : response;
   }
 
   private readPart(bytes: Uint8Array): void {

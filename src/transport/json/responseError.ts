@@ -72,7 +72,7 @@ function isGatewayError(json: unknown): boolean {
 }
 
 /** The maximum length of a URL in an error. The length must be limited, as the server chooses the URL. */
-const MOST_SHOWN = 200;
+const MAX_SHOWN = 200;
 
 /**
  * Returns the error for a response of a proxy in front of etcd. The error does not show the body, which may be a whole
@@ -134,7 +134,7 @@ export function locationOf(
 export function targetOf(location: string | undefined, endpoint: string | undefined): string | undefined {
   if (location === undefined || !URL.canParse(location, endpoint)) return undefined;
   const { protocol, host, pathname } = new URL(location, endpoint);
-  return withoutSecrets(`${protocol}//${host}${pathname}`).slice(0, MOST_SHOWN);
+  return withoutSecrets(`${protocol}//${host}${pathname}`).slice(0, MAX_SHOWN);
 }
 
 const SPACE = 0x20;

@@ -20,13 +20,13 @@ interface ChannelDeps extends LeaderDeps {
 }
 
 /** Creates the channel for a route, with a stream transport that works there. */
-export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: ChannelDeps): Channel<In, A> {
+export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, deps: ChannelDeps): Channel<In, A> {
   const { endpoint, info, credential } = route;
-  const { tokens, transports, leases } = means;
+  const { tokens, transports, leases } = deps;
   const { address: origin } = endpoint;
   const terms = { origin, version: info.version, authenticated: credential.token !== undefined };
   const transport = transports.choose(terms);
-  let answered = false;
+  let responded = false;
   const activity: Activity = {
     inUse: () => leases.inUse || endpoint.activity.inUse,
     changes: merge(leases.changes, endpoint.activity.changes),
@@ -36,20 +36,20 @@ export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: Channel
     endpoint: origin,
     version: info.version,
     removed: merge(endpoint.removed, endpoint.connectionsLost),
-    gateway: gatewayOf(route, rpc, means),
+    gateway: gatewayOf(route, rpc, deps),
     activity,
     duplex:
       transport === 'chunked'
         ? undefined
-        : (onLateOpen) => untilRemoved(openDuplex(route, rpc, { transport, onLateOpen }, activity, means), endpoint),
-    answered: () => {
+        : (onLateOpen) => untilRemoved(openDuplex(route, rpc, { transport, onLateOpen }, activity, deps), endpoint),
+    responded: () => {
       // Only the first response counts. After it, a member that has lost its leader still responds on the stream, but
       // not to calls.
-      if (!answered) {
+      if (!responded) {
         endpoint.markHealthy();
-        transports.answered(origin, transport);
+        transports.responded(origin, transport);
       }
-      answered = true;
+      responded = true;
     },
     failed: (error: EtcdError): boolean => {
       if (isPageLeft(error)) return true;
@@ -59,8 +59,8 @@ export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: Channel
         else transports.outgrown(origin, transport);
         return transports.choose(terms) !== transport;
       }
-      if (transport !== 'chunked' && !answered && mayBeItsFault(error, transport))
-        transports.unanswered(origin, transport, endpoint.answers);
+      if (transport !== 'chunked' && !responded && mayBeItsFault(error, transport))
+        transports.withoutResponse(origin, transport, endpoint.responses);
       if (error.reason === 'ConnectionLost') transports.lost(terms, transport);
       const next = retryAction(error, 'read', true);
       if (next === 'retry' || next === 'retryOtherEndpoint') endpoint.markFailed(error.reason === 'ConnectionLost');
@@ -101,9 +101,9 @@ function openDuplex<In, A>(
   rpc: Rpc<In, A>,
   { transport, onLateOpen }: Pick<DuplexAttempt<In>, 'transport' | 'onLateOpen'>,
   activity: Activity,
-  means: ChannelDeps,
+  deps: ChannelDeps,
 ): Observable<DuplexEvent<In, A>> {
-  const { wire, revisions } = means;
+  const { wire, revisions } = deps;
   const { name, needsLeader = false } = rpc;
   // The header of a keepalive's response is not used, and several hundred of these responses may arrive in a second.
   const onRevision = name === leaseRpcs.keepAlive.name ? undefined : (revision: number) => revisions.take(revision, 0, name, '');
@@ -112,8 +112,8 @@ function openDuplex<In, A>(
   // etcd's proxy for WebSockets does not pass on the header that requires a leader. So the client sends the member
   // separate requests that require a leader, the first one before the stream opens. Without that first request, watches
   // of a cluster without a leader would repeatedly show `connected` for a short time.
-  const question = requireLeader(route, means);
-  return concat(question, merge(duplex, watchForLeaderLoss(question, activity)));
+  const check = requireLeader(route, deps);
+  return concat(check, merge(duplex, watchForLeaderLoss(check, activity)));
 }
 
 /**
@@ -133,7 +133,7 @@ function untilRemoved<T>(stream: Observable<T>, { removed }: Route['endpoint']):
  */
 const INTERVALS = { inUseMs: 2_000, idleMs: IDLE_CHECK_MS };
 /** The timeout of a response, in milliseconds. */
-const ANSWER_MS = 2_000;
+const RESPONSE_TIMEOUT_MS = 2_000;
 /**
  * The pause before a member without a leader is checked again, in milliseconds. An election takes only a short time.
  */
@@ -156,14 +156,14 @@ export interface LeaderDeps {
  * missing permission, because only a member with a leader fails in another way.
  */
 export function requireLeader(to: Route, { wire, elsewhere }: LeaderDeps): Observable<never> {
-  const ask = wire.unary({ ...identifyRpc, needsLeader: true }, {});
+  const send = wire.unary({ ...identifyRpc, needsLeader: true }, {});
   const recover = (failure: unknown): Observable<never> => (hasReason(failure, 'NoLeader') ? throwError(() => failure) : EMPTY);
-  return defer(() => (elsewhere() ? ask({ to, recover }) : EMPTY)).pipe(ignoreElements());
+  return defer(() => (elsewhere() ? send({ to, recover }) : EMPTY)).pipe(ignoreElements());
 }
 
 /** Errors when a member has been without a leader for longer than an election takes. */
-export function watchForLeaderLoss(question: Observable<never>, activity: Activity): Observable<never> {
+export function watchForLeaderLoss(check: Observable<never>, activity: Activity): Observable<never> {
   // A missing response does not mean that the leader is lost. The stream itself detects an unresponsive member.
-  const asked = question.pipe(timeout({ each: ANSWER_MS, with: () => EMPTY }), retry({ count: 1, delay: ELECTION_MS }));
-  return checksDue(activity, INTERVALS).pipe(exhaustMap(() => asked));
+  const repeated = check.pipe(timeout({ each: RESPONSE_TIMEOUT_MS, with: () => EMPTY }), retry({ count: 1, delay: ELECTION_MS }));
+  return checksDue(activity, INTERVALS).pipe(exhaustMap(() => repeated));
 }

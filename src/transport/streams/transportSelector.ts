@@ -28,7 +28,7 @@ const SUSPICION_MS = 60_000;
  * The maximum number of consecutive streams without a response over a transport, if calls to the same endpoint get
  * responses meanwhile.
  */
-const MOST_UNANSWERED: Readonly<Record<DuplexTransport, number>> = { websocket: 3, http2: 2 };
+const MAX_WITHOUT_RESPONSE: Readonly<Record<DuplexTransport, number>> = { websocket: 3, http2: 2 };
 /**
  * The time for which a failed transport is not used, in milliseconds, before jitter. The time doubles with each
  * failure, up to the longest one. After this time the transport is tried again, as the proxy may have been
@@ -40,9 +40,9 @@ const LONGEST_REST_MS = 3_600_000;
 /** The failures of a transport at an endpoint. */
 interface Experience {
   /** The number of consecutive streams without a response. */
-  unanswered: number;
+  withoutResponse: number;
   /** The number of calls to which the endpoint had responded before the last stream without a response failed. */
-  answers: number;
+  responses: number;
   /** The time until which the transport is not used at the endpoint. */
   restsUntil: number;
   readonly rests: Backoff;
@@ -84,18 +84,18 @@ export class TransportSelector {
    * Records that a stream ended before the server had responded on it. If the server is down, it does not respond to
    * calls either. So the failure counts only if the server has responded to calls since the previous failed stream.
    *
-   * @param answers the number of calls to which the endpoint has responded
+   * @param responses the number of calls to which the endpoint has responded
    */
-  unanswered(origin: string, transport: DuplexTransport, answers: number): void {
+  withoutResponse(origin: string, transport: DuplexTransport, responses: number): void {
     const record = this.recordOf(origin, transport);
-    if (answers <= record.answers) return;
-    record.answers = answers;
-    record.unanswered += 1;
-    if (record.unanswered >= MOST_UNANSWERED[transport]) this.refused(origin, transport);
+    if (responses <= record.responses) return;
+    record.responses = responses;
+    record.withoutResponse += 1;
+    if (record.withoutResponse >= MAX_WITHOUT_RESPONSE[transport]) this.refused(origin, transport);
   }
 
   /** Records that the server has responded on a stream. */
-  answered(origin: string, transport: StreamTransport): void {
+  responded(origin: string, transport: StreamTransport): void {
     const records = this.records.get(origin);
     if (records?.get(transport)?.restsUntil !== Infinity) records?.delete(transport);
   }
@@ -121,8 +121,8 @@ export class TransportSelector {
   private recordOf(origin: string, transport: StreamTransport): Experience {
     const records = this.records.get(origin) ?? new Map<StreamTransport, Experience>();
     const record = records.get(transport) ?? {
-      unanswered: 0,
-      answers: 0,
+      withoutResponse: 0,
+      responses: 0,
       restsUntil: 0,
       rests: new Backoff(FIRST_REST_MS, LONGEST_REST_MS),
     };

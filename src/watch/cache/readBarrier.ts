@@ -49,7 +49,7 @@ const SUMMARY_AFTER_MS = 10;
 interface PendingRead extends Deadline {
   /** The set of reads that wait for the same response as this one. */
   batch: Set<PendingRead> | undefined;
-  answer(): void;
+  response(): void;
   fail(error: unknown): void;
 }
 
@@ -68,7 +68,7 @@ class ObservedRead<T> extends Deadline implements PendingRead, Unsubscribable {
     super();
   }
 
-  answer(): void {
+  response(): void {
     this.observer.next(this.find());
     this.observer.complete();
   }
@@ -110,7 +110,7 @@ interface Behind {
  */
 export class ReadBarrier {
   private waiting = new Set<PendingRead>();
-  private asked: { readonly reads: Set<PendingRead>; readonly request: Subscription } | undefined;
+  private running: { readonly reads: Set<PendingRead>; readonly request: Subscription } | undefined;
   private behind: Behind[] = [];
   private summarizing: Subscription | undefined;
   private readonly deadlines: SharedTimeout | undefined;
@@ -135,7 +135,7 @@ export class ReadBarrier {
     const read = new ObservedRead(this, observer, find);
     this.enqueue(read);
     this.deadlines?.add(read);
-    this.ask();
+    this.sendRequest();
     return read;
   }
 
@@ -145,7 +145,7 @@ export class ReadBarrier {
     const reached = this.behind.filter((each) => this.isReached(each));
     if (reached.length === 0) return;
     this.behind = this.behind.filter((each) => !reached.includes(each));
-    for (const { reads } of reached) this.answer(reads);
+    for (const { reads } of reached) this.response(reads);
   }
 
   /**
@@ -154,7 +154,7 @@ export class ReadBarrier {
    */
   restart(): void {
     for (const read of this.cancelRequests()) this.enqueue(read);
-    this.ask();
+    this.sendRequest();
   }
 
   /** Fails all waiting reads and all later ones. */
@@ -169,23 +169,23 @@ export class ReadBarrier {
     this.waiting.add(read);
   }
 
-  private ask(): void {
-    if (this.asked !== undefined || this.waiting.size === 0) return;
+  private sendRequest(): void {
+    if (this.running !== undefined || this.waiting.size === 0) return;
     const reads = this.waiting;
     this.waiting = new Set();
-    const asked = (this.asked = { reads, request: new Subscription() });
+    const running = (this.running = { reads, request: new Subscription() });
     const { revision: since, size } = this.cache;
     const done = (settle: () => void): void => {
-      if (this.asked !== asked) return;
+      if (this.running !== running) return;
       // Reads that begin during this request wait for the next request.
       settle();
       // An observer that receives its result may end the other waiting reads, and may begin another read, which sends
       // the next request.
-      if (this.asked === asked) this.asked = undefined;
-      this.ask();
+      if (this.running === running) this.running = undefined;
+      this.sendRequest();
     };
     const source = size <= FEW_KEYS ? this.requests.summary : this.requests.revision;
-    asked.request.add(
+    running.request.add(
       source.subscribe({
         next: (position) => done(() => this.settle(reads, position, since)),
         error: (error: unknown) => done(() => this.failAll(reads, error)),
@@ -196,7 +196,7 @@ export class ReadBarrier {
   private settle(reads: Set<PendingRead>, position: StorePosition, since: number): void {
     const revision = this.isSameStore(position, since) ? position.revision : Infinity;
     const behind: Behind = { reads, revision, keys: position.keys };
-    if (this.isReached(behind)) return this.answer(reads);
+    if (this.isReached(behind)) return this.response(reads);
     this.behind.push(behind);
     this.summarize();
   }
@@ -256,8 +256,8 @@ export class ReadBarrier {
     return this.behind.filter(({ keys, revision }) => keys === undefined && revision !== Infinity);
   }
 
-  private answer(reads: Set<PendingRead>): void {
-    this.takeAll(reads, (read) => read.answer());
+  private response(reads: Set<PendingRead>): void {
+    this.takeAll(reads, (read) => read.response());
   }
 
   private failAll(reads: Set<PendingRead>, error: unknown): void {
@@ -279,19 +279,19 @@ export class ReadBarrier {
     if (batch?.delete(read) !== true) return;
     this.deadlines?.delete(read);
     if (batch.size > 0) return;
-    if (this.asked?.reads === batch) {
-      this.asked.request.unsubscribe();
-      this.asked = undefined;
-      this.ask();
+    if (this.running?.reads === batch) {
+      this.running.request.unsubscribe();
+      this.running = undefined;
+      this.sendRequest();
     } else this.behind = this.behind.filter(({ reads }) => reads !== batch);
   }
 
   /** Cancels the requests, and returns the reads that waited for them. */
   private cancelRequests(): readonly PendingRead[] {
-    const reads = [...(this.asked?.reads ?? []), ...this.behind.flatMap((each) => [...each.reads])];
-    this.asked?.request.unsubscribe();
+    const reads = [...(this.running?.reads ?? []), ...this.behind.flatMap((each) => [...each.reads])];
+    this.running?.request.unsubscribe();
     this.summarizing?.unsubscribe();
-    this.asked = this.summarizing = undefined;
+    this.running = this.summarizing = undefined;
     this.behind = [];
     return reads;
   }

@@ -21,7 +21,7 @@ import type { WriteEffects } from './writeEffects.js';
  * The maximum number of notes that are kept; older notes are dropped. A note is a fact about the store. Whether a note
  * concerns a live range depends on the state of the range.
  */
-const MOST_NOTES = 256;
+const MAX_NOTES = 256;
 
 /** A state that a live range has emitted. */
 interface Shown {
@@ -125,7 +125,7 @@ export class FollowedRanges implements WriteEffects {
   }
 
   private note(note: Note): void {
-    if (this.notes.push(note) > MOST_NOTES) this.notes.shift();
+    if (this.notes.push(note) > MAX_NOTES) this.notes.shift();
   }
 }
 
@@ -142,9 +142,9 @@ export class FollowedRange {
    */
   private neededBefore = 0;
   /** The number of lists that were requested, and the number of the last one that arrived. */
-  private asked = 0;
+  private requested = 0;
   private listed = 0;
-  private notedWhenAsked = 0;
+  private notedWhenRequested = 0;
   /**
    * The number of the last note that was checked. Notes up to this number do not concern the current state or the next
    * list.
@@ -176,8 +176,8 @@ export class FollowedRange {
 
   /** Called when a list is requested. The list will include all writes that the server has confirmed by now. */
   listing(): void {
-    this.asked += 1;
-    this.notedWhenAsked = this.owner.latest;
+    this.requested += 1;
+    this.notedWhenRequested = this.owner.latest;
     this.neededBefore = Math.max(this.neededBefore, this.needed);
     this.needed = 0;
   }
@@ -187,9 +187,9 @@ export class FollowedRange {
     this.shown = shown;
     this.connectedAs = connection;
     if (!byList) return;
-    this.listed = this.asked;
+    this.listed = this.requested;
     this.neededBefore = 0;
-    this.checked = this.notedWhenAsked;
+    this.checked = this.notedWhenRequested;
   }
 
   /**
@@ -197,16 +197,16 @@ export class FollowedRange {
    * undefined if neither the current state nor a later one can lack such a write.
    */
   whetherOld(): ((state: Shown) => boolean) | undefined {
-    const { asked, needed, notedWhenAsked } = this;
+    const { requested, needed, notedWhenRequested } = this;
     const { latest } = this.owner;
     const neededByList = Math.max(needed, this.neededBefore);
     const notes = this.owner.notesAfter(this.checked, this.span);
-    const unlisted = notes.filter(({ number }) => number > notedWhenAsked);
+    const unlisted = notes.filter(({ number }) => number > notedWhenRequested);
     const isOld = (state: Shown): boolean => {
       // A list that was requested after this call includes all writes. An earlier list includes the writes that were
       // confirmed before its request.
-      if (this.listed > asked) return false;
-      const isListed = this.listed === asked;
+      if (this.listed > requested) return false;
+      const isListed = this.listed === requested;
       return state.revision < (isListed ? needed : neededByList) || this.contradicts(state, isListed ? unlisted : notes);
     };
     if (this.shown === undefined) return needed > 0 || notes.length > 0 ? isOld : undefined;

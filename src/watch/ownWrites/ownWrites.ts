@@ -13,9 +13,9 @@ import { rangesOf, reportEffects, type WriteEffects } from './writeEffects.js';
  * How long a watch waits for the responses to writes of its client, in milliseconds. After that time, the client reads
  * the written keys from the store.
  */
-const ANSWER_MS = 1_000;
+const RESPONSE_TIMEOUT_MS = 1_000;
 /** The maximum number of writes with unknown outcome that are kept while a watch begins. */
-const MOST_UNKNOWN = 1_000;
+const MAX_UNKNOWN = 1_000;
 
 /**
  * A group of watches between whose subscriptions no own write was sent. The entry is kept until the first revision of
@@ -59,10 +59,10 @@ export class OwnWrites implements WriteListener {
     return write;
   }
 
-  answered<In, A>(rpc: Rpc<In, A>, request: In, answer: A, pending: PendingWrite | undefined): void {
-    if (this.followed !== undefined && this.followed.size > 0) reportEffects(rpc, request, answer, this.followed);
+  responded<In, A>(rpc: Rpc<In, A>, request: In, response: A, pending: PendingWrite | undefined): void {
+    if (this.followed !== undefined && this.followed.size > 0) reportEffects(rpc, request, response, this.followed);
     if (!(pending instanceof OwnWrite)) return;
-    reportEffects(rpc, request, answer, pending);
+    reportEffects(rpc, request, response, pending);
     pending.ended(pending.unclear);
   }
 
@@ -103,7 +103,7 @@ export class OwnWrites implements WriteListener {
     const writes = [...this.open].filter((write) => write.number > beginning.number && write.mayConcern(span));
     if (writes.length === 0) return of(first());
     const pending = writes.filter((write) => write.pending);
-    return (pending.length > 0 ? race(allEnded(pending), timer(ANSWER_MS)) : of(undefined)).pipe(
+    return (pending.length > 0 ? race(allEnded(pending), timer(RESPONSE_TIMEOUT_MS)) : of(undefined)).pipe(
       switchMap(() => {
         const unknown = writes.filter((write) => this.open.has(write));
         return forkJoin([of(Infinity), ...unknown.map((write) => write.firstChange(span, storeRevision, caller))]);
@@ -114,7 +114,7 @@ export class OwnWrites implements WriteListener {
 
   private settle(write: OwnWrite, unknown: boolean): void {
     if (!this.open.has(write)) return;
-    if (!unknown || ++this.unknown > MOST_UNKNOWN) this.open.delete(write);
+    if (!unknown || ++this.unknown > MAX_UNKNOWN) this.open.delete(write);
     // The revision is recorded for the beginnings before the write, from the latest to the earliest. Each beginning has
     // recorded all writes that later beginnings have recorded, so the loop may stop early. A beginning that has ended
     // still refers to the one before it.

@@ -46,7 +46,7 @@ export interface WriteEffects {
 interface WritingRpc<In, A> {
   /** The ranges that a request may write to. */
   readonly ranges: (request: In) => readonly KeyRange[];
-  readonly report: (request: In, answer: A, effects: WriteEffects) => void;
+  readonly report: (request: In, response: A, effects: WriteEffects) => void;
 }
 
 const EVERYTHING: KeyRange = { key: '\0', rangeEnd: '\0' };
@@ -82,9 +82,9 @@ function add<In, A>(
   byRpc.set(rpc, writing);
   const raw: WritingRpc<string, unknown> = {
     ranges: (text) => given(readRaw(message, text), (read) => writing.ranges(read), []),
-    report: (text, answer, effects) => {
+    report: (text, response, effects) => {
       const request = readRaw(message, text);
-      const understood = readRaw(rpc.response, answer);
+      const understood = readRaw(rpc.response, response);
       if (request !== undefined && understood !== undefined) writing.report(request, understood, effects);
     },
   };
@@ -124,7 +124,7 @@ const txnRequest = { read: (json: unknown) => TxnRequest.read(json) as TxnReques
 
 add(kvRpcs.txn, txnRequest, {
   ranges: rangesOfTxn,
-  report: (request, answer, effects) => reportTxn(request, answer, answer.header.revision, effects),
+  report: (request, response, effects) => reportTxn(request, response, response.header.revision, effects),
 });
 
 add(
@@ -217,6 +217,6 @@ export function rangesOf<In>(rpc: Rpc<In, unknown>, request: In): readonly KeyRa
 }
 
 /** Reports the effects of a write that has a response. */
-export function reportEffects<In, A>(rpc: Rpc<In, A>, request: In, answer: A, effects: WriteEffects): void {
-  writingOf(rpc)?.report(request, answer, effects);
+export function reportEffects<In, A>(rpc: Rpc<In, A>, request: In, response: A, effects: WriteEffects): void {
+  writingOf(rpc)?.report(request, response, effects);
 }

@@ -17,7 +17,7 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import type { AnswerOf } from '../../codec/descriptors.js';
+import type { ResponseOf } from '../../codec/descriptors.js';
 import { watchRpcs } from '../../codec/watch.js';
 import { monotonicNow } from '../../util/time.js';
 import { EtcdError, hasReason, isEtcdError, type ErrorDetails } from '../../errors/index.js';
@@ -40,7 +40,7 @@ import {
 } from '../messages.js';
 import { NO_DATA, type StreamCallbacks } from './streamManager.js';
 
-type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
+type WatchResponse = ResponseOf<typeof watchRpcs.watch>;
 
 /**
  * Returns the time without a message after which the connection of a watch is renewed, because it may be dead. With the

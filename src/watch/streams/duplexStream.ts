@@ -19,7 +19,7 @@ export interface HeartbeatSettings {
   /** Returns the longest time for the response to a heartbeat or a create request. */
   readonly timeoutMs: () => number;
   /** Sends a heartbeat. Returns false if the stream has no watch, as the server would then not respond. */
-  readonly ask: () => boolean;
+  readonly sendHeartbeat: () => boolean;
   /** Called when no response arrived in time. */
   readonly onLost: (what: string) => void;
 }
@@ -67,9 +67,9 @@ export class Heartbeat {
     this.lastMessageAt = monotonicNow();
   }
 
-  /** Starts to wait for the response to a create request if `answer` is true, and stops waiting if it is false. */
-  expect(answer: boolean): void {
-    if (answer) {
+  /** Starts to wait for the response to a create request if `response` is true, and stops waiting if it is false. */
+  expect(response: boolean): void {
+    if (response) {
       this.createSentAt = monotonicNow();
       // A timer that is set already is kept. When it fires, the time of the newest request decides how much longer to
       // wait.
@@ -83,7 +83,7 @@ export class Heartbeat {
   /** Sends a heartbeat at once, as another request to the same endpoint has failed or is late. */
   suspect(): void {
     if (monotonicNow() - this.lastMessageAt < RECENT_MESSAGE_MS || this.isAwaitingResponse) return;
-    this.ask();
+    this.sendHeartbeat();
     this.scheduleCheck();
   }
 
@@ -113,7 +113,7 @@ export class Heartbeat {
   private check(): void {
     if (this.dueAt() <= monotonicNow()) {
       if (this.isAwaitingResponse) return this.settings.onLost(`no response to a heartbeat within ${this.dueWithinMs} ms`);
-      this.ask();
+      this.sendHeartbeat();
     }
     this.scheduleCheck();
   }
@@ -132,11 +132,11 @@ export class Heartbeat {
     this.timer = scheduleTimeout(this.isAwaitingResponse ? Math.min(restMs, this.settings.intervalMs()) : restMs, () => this.check());
   }
 
-  private ask(): void {
+  private sendHeartbeat(): void {
     const now = monotonicNow();
     // No heartbeat is sent while a create request is pending. A busy server handles requests one by one, and the
     // client's other requests would wait behind the heartbeat.
-    if (this.createTimer === undefined && this.settings.ask()) {
+    if (this.createTimer === undefined && this.settings.sendHeartbeat()) {
       this.heartbeatSentAt = now;
       this.dueWithinMs = this.settings.timeoutMs();
     } else {
@@ -171,9 +171,9 @@ export function duplexStream(
     const heartbeat = new Heartbeat({
       intervalMs: () => (activity.inUse() ? Math.min(heartbeatMs, IN_USE_CHECK_MS) : heartbeatMs),
       timeoutMs: callbacks.timeoutMs,
-      ask: () => {
+      sendHeartbeat: () => {
         if (stream?.watched !== true) return false;
-        stream.ask();
+        stream.requestMessage();
         return true;
       },
       onLost: (what) => {
@@ -182,18 +182,18 @@ export function duplexStream(
       },
     });
     subscriber.add(() => heartbeat.stop());
-    let asking = Subscription.EMPTY;
+    let probing = Subscription.EMPTY;
     const onUnwatched = (): void => {
-      asking.unsubscribe();
+      probing.unsubscribe();
       // The watches of a lost stream unsubscribe after the stream has ended.
       if (subscriber.closed) return;
       // The request is delayed, as it may be unnecessary. A client that often starts and stops watches may have another
       // watch by then. A client that is being closed needs no request.
-      asking = closeDetection.probeAfter(lingerMs / 2, channel).subscribe();
+      probing = closeDetection.probeAfter(lingerMs / 2, channel).subscribe();
     };
     // This teardown runs before the connection is closed.
     subscriber.add(() => {
-      asking.unsubscribe();
+      probing.unsubscribe();
       if (closeDetection.isMissing(channel)) stream?.forceServerWrite();
     });
     subscriber.add(
@@ -216,7 +216,7 @@ export function duplexStream(
               unorderedProgress: refusalOfProgress(version, where),
               lacksDeletes: mayLackDeletes(version),
               send: event.send,
-              expect: (answer) => heartbeat.expect(answer),
+              expect: (response) => heartbeat.expect(response),
               onUnwatched,
               mayCreate: () => {
                 const refused = outdated?.() === true;

@@ -1,5 +1,5 @@
 import type { Observer, Unsubscribable } from 'rxjs';
-import type { AnswerOf, RequestOf } from '../../codec/descriptors.js';
+import type { ResponseOf, RequestOf } from '../../codec/descriptors.js';
 import type { watchRpcs } from '../../codec/watch.js';
 import { EtcdError, type ErrorDetails, type UnsupportedServerVersionError } from '../../errors/index.js';
 import type { ClusterId } from '../../model/ids.js';
@@ -12,7 +12,7 @@ import type { Source } from '../refCounted.js';
 import type { Connected } from './connectionState.js';
 
 type WatchRequest = RequestOf<typeof watchRpcs.watch>;
-type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
+type WatchResponse = ResponseOf<typeof watchRpcs.watch>;
 
 /** A watch on a multiplexed stream, with its number and its observer. */
 class StreamWatch implements Unsubscribable {
@@ -74,7 +74,7 @@ export interface MultiplexedStreamDeps {
   readonly lacksDeletes: boolean;
   send(request: WatchRequest): void;
   /** Called with true when the next response to a create request is expected, and with false when none is expected. */
-  expect(answer: boolean): void;
+  expect(response: boolean): void;
   /**
    * Called before each create request. Returns false if the server would refuse the request. Another stream then
    * replaces this one.
@@ -100,9 +100,9 @@ const FLUSH_CREATES = 200;
  * written all of them, the progress notification of the created watch follows within ten minutes.
  */
 export function forceServerWrite(send: (request: WatchRequest) => void, watchId = 1): void {
-  const bell = { createRequest: { key: '\0', watchId, progressNotify: true } };
+  const create = { createRequest: { key: '\0', watchId, progressNotify: true } };
   // All requests are sent in one turn. Otherwise the server would write its responses as fast as it reads the requests.
-  for (let count = 0; count < FLUSH_CREATES; count++) send(bell);
+  for (let count = 0; count < FLUSH_CREATES; count++) send(create);
 }
 
 /**
@@ -118,7 +118,7 @@ export class MultiplexedStream implements WatchStream {
   /** The cluster of the store. It is stored once here, so that all watches share one string. */
   private cluster: ClusterId | undefined;
   /** The number of progress requests without a response. The server may never respond to some of them. */
-  private asked = 0;
+  private progressRequests = 0;
   private unsplit = false;
   /** The newest revision of the store that any message has shown. */
   private newest = 0;
@@ -131,7 +131,7 @@ export class MultiplexedStream implements WatchStream {
   private progressRequest: 'none' | 'waiting' | 'ignored' = 'none';
   /** The watches that have not yet received the progress notification that the user has requested. */
   private readonly notifying = new Set<StreamWatch>();
-  /** A placeholder in {@link creating} for a create request that {@link ask} sent. */
+  /** A placeholder in {@link creating} for a create request that {@link requestMessage} sent. */
   private readonly probe = new StreamWatch(this, undefined, undefined, 0);
 
   constructor(private readonly deps: MultiplexedStreamDeps) {}
@@ -159,7 +159,7 @@ export class MultiplexedStream implements WatchStream {
    * there is such a watch, a create request with the number of the watch is sent instead. The server always responds to
    * it with a rejection.
    */
-  ask(): void {
+  requestMessage(): void {
     const id = this.deps.takesIds ? this.idAhead() : undefined;
     if (id === undefined) return this.sendProgressRequest();
     if (this.notifying.size > 0) this.progressRequest = 'ignored';
@@ -169,7 +169,7 @@ export class MultiplexedStream implements WatchStream {
 
   /** Requests a progress notification for the whole stream. */
   sendProgressRequest(): void {
-    this.asked += 1;
+    this.progressRequests += 1;
     this.deps.send({ progressRequest: {} });
   }
 
@@ -179,7 +179,7 @@ export class MultiplexedStream implements WatchStream {
     if (this.creating.size > 0 || !this.watched) return;
     // If a watch starts at a future revision, a probe is sent first. Its response has the newest revision.
     if (this.idAhead() === undefined) this.sendDueRequest();
-    else this.ask();
+    else this.requestMessage();
   }
 
   /**
@@ -265,7 +265,7 @@ export class MultiplexedStream implements WatchStream {
     else if (watch === undefined || watch.left) this.cancel(response.watchId);
     else {
       watch.id = response.watchId;
-      watch.staleProgressCount = this.asked;
+      watch.staleProgressCount = this.progressRequests;
       this.watchers.set(response.watchId, watch);
       if (this.cluster !== response.header.clusterId) this.cluster = response.header.clusterId;
       watch.report(toCreated(response, this.deps, this.cluster));
@@ -285,7 +285,7 @@ export class MultiplexedStream implements WatchStream {
    * only notifications that were requested after its creation, or that follow its own events.
    */
   private onProgress({ header }: WatchResponse): void {
-    this.asked = Math.max(0, this.asked - 1);
+    this.progressRequests = Math.max(0, this.progressRequests - 1);
     if (this.deps.unorderedProgress !== undefined) return;
     for (const watch of [...this.watchers.values()]) {
       if (watch.staleProgressCount > 0) watch.staleProgressCount -= 1;

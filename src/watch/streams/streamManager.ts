@@ -206,7 +206,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
       this.backoff.reset();
       this.refusals = undefined;
       this.failures = 0;
-      channel.answered();
+      channel.responded();
       this.setState(connected);
     };
     return this.openStream(channel, {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { clusterRpcs } from '../../../src/codec/cluster.js';
 import { electionRpcs, lockRpcs } from '../../../src/codec/concurrency.js';
-import type { AnswerOf, Rpc } from '../../../src/codec/descriptors.js';
+import type { ResponseOf, Rpc } from '../../../src/codec/descriptors.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
 import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
@@ -60,7 +60,7 @@ const LEARNER = 'the learner';
 
 class ServiceRunner {
   private readonly calls: { readonly name: string; readonly opened: OpenedCall; readonly lines: string[] }[] = [];
-  private readonly leaders = new Map<string, AnswerOf<typeof electionRpcs.campaign>['leader']>();
+  private readonly leaders = new Map<string, ResponseOf<typeof electionRpcs.campaign>['leader']>();
   private learner: MemberId | undefined;
   private urlCount = 0;
 

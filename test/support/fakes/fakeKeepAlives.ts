@@ -93,7 +93,7 @@ export class FakeStreams {
       removed: NEVER,
       activity: idleActivity,
       duplex: this.transport === 'chunked' ? undefined : () => overJson(rpc, this.stream()),
-      answered: () => undefined,
+      responded: () => undefined,
       failed: ({ reason }) => this.failures.push(reason) > 0,
     };
   }

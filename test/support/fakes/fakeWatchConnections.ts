@@ -60,7 +60,7 @@ export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { read
         removed: NEVER,
         activity: idleActivity,
         duplex: () => overJson(rpc, duplex),
-        answered: () => said.push('answered'),
+        responded: () => said.push('answered'),
         failed: ({ reason }) => {
           said.push(reason);
           return !hopeless.includes(reason);

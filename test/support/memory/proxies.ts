@@ -29,7 +29,7 @@ export function memoryProxy(target: string): TcpProxy {
     // Any number of bytes ends within the next response, which is larger.
     cutAfter: () => {
       if (direction === 'requests') noBytes();
-      server.dropAnswer((call) => call.endpoint === endpoint && !call.rpc.startsWith('GET '));
+      server.dropResponse((call) => call.endpoint === endpoint && !call.rpc.startsWith('GET '));
     },
     stall: () => path[direction].stall(),
     resume: () => path[direction].resume(),
@@ -84,7 +84,7 @@ export function memoryCuttingProxy(target: string): CuttingProxy {
         const { path: kind } = asPassed(call);
         return call.endpoint === endpoint && lost === cuts && !lost.has(kind) && lost.add(kind).has(kind);
       };
-      for (let kind = 0; kind < RPCS.length; kind++) server.dropAnswer(isDue);
+      for (let kind = 0; kind < RPCS.length; kind++) server.dropResponse(isDue);
       server.breakConnections(endpoint);
     },
     get cuts() {

@@ -11,7 +11,7 @@ const shown = ({ type, kv }: WatchEvent): string => `${type} ${kv.key}=${kv.valu
 describe('the faults of an etcd in memory', () => {
   test('drop the response of a write, which is carried out with an unknown outcome', () => {
     const lines = story(({ etcd, server, tell, at }) => {
-      server.dropAnswer('KV.Put');
+      server.dropResponse('KV.Put');
       tell('put', etcd.kv.put('a', '1'));
       at(1, () => expect(server.get('a')?.value).toBe('1'));
     });
@@ -20,7 +20,7 @@ describe('the faults of an etcd in memory', () => {
 
   test('drop the response of a write that the server rejects, too', () => {
     const lines = story(({ etcd, server, tell }) => {
-      server.dropAnswer('KV.Put');
+      server.dropResponse('KV.Put');
       tell('put', etcd.kv.put('a', '1', { lease: leaseId(7) }));
     });
     expect(lines).toEqual(['put failed: AmbiguousWrite']);
@@ -254,7 +254,7 @@ describe('the faults of an etcd in memory', () => {
     const { server } = createTestEtcd();
     for (const misspelt of ['kv.put', 'Put', 'Lease.Grant']) {
       const refused = { reason: 'InvalidArgument', message: expect.stringContaining(`KV.Put or Lease.LeaseGrant, received ${misspelt}`) };
-      expect(failure(() => server.dropAnswer(misspelt))).toMatchObject(refused);
+      expect(failure(() => server.dropResponse(misspelt))).toMatchObject(refused);
       expect(failure(() => server.fail(misspelt, 'NoSpace'))).toMatchObject(refused);
     }
     for (const name of ['GET /version', 'POST /v3/kv/put', 'Lock.Lock', 'Watch.Watch']) server.fail(name, 'Unreachable');

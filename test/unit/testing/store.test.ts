@@ -6,7 +6,7 @@ import { kvRpcs } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
 import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
 import { requestText } from '../../../src/codec/message.js';
-import type { AnswerOf, Rpc } from '../../../src/codec/descriptors.js';
+import type { ResponseOf, Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import { leaseId } from '../../../src/model/ids.js';
 import { createStore, type StoreOptions } from '../../../src/testing/store/index.js';
@@ -32,7 +32,7 @@ function setUp(options: Partial<StoreOptions> = {}) {
   return { clock, store, call, open };
 }
 
-const keysOf = ({ kvs }: AnswerOf<typeof kvRpcs.range>): readonly string[] => kvs.map(({ key }) => key);
+const keysOf = ({ kvs }: ResponseOf<typeof kvRpcs.range>): readonly string[] => kvs.map(({ key }) => key);
 
 describe('leases of the store', () => {
   test('expire by the clock of the store, and delete their keys', () => {
@@ -64,6 +64,18 @@ describe('leases of the store', () => {
     store.expire();
     expect(store.nextExpiry()).toBe(22_000);
   });
+});
+
+test('leases of the store have their whole TTL again after another member was made the leader by a call', () => {
+  const { clock, store, call } = setUp({ members: 3 });
+  call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
+  clock.now = 4_000;
+  const targetId = call(clusterRpcs.memberList, {}).members[1]?.id;
+  call(maintenanceRpcs.moveLeader, { targetId });
+  expect(call(maintenanceRpcs.status, {}).leader).toBe(targetId);
+  clock.now = 10_000;
+  store.expire();
+  expect(store.nextExpiry()).toBe(14_000);
 });
 
 describe('locks of the store', () => {

@@ -310,7 +310,7 @@ test('a watch that is unsubscribed during the loss of its stream is not created 
           duplex: () => overJson(rpc, duplex),
           removed: NEVER,
           activity: idleActivity,
-          answered: () => undefined,
+          responded: () => undefined,
           failed: () => true,
         });
       });

@@ -39,7 +39,7 @@ export function faultsOf({ server, network }: MemoryEtcd, random: Random, onChan
       server.stall(random.pick(['requests', 'responses']), endpoint);
       forAWhile(() => server.resume(endpoint));
     },
-    () => server.dropAnswer(),
+    () => server.dropResponse(),
     () => server.fail((call) => !call.rpc.startsWith('GET '), random.pick(PASSING)),
     () => server.changeLeader(),
     () => {

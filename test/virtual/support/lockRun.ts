@@ -100,7 +100,7 @@ class LockRun {
         server.disconnect(endpoint);
         forAWhile(() => server.connect(endpoint));
       },
-      () => server.dropAnswer(ofSeat),
+      () => server.dropResponse(ofSeat),
       () => server.fail(ofSeat, random.pick(['Unreachable', 'ConnectionLost', 'NoLeader', 'Timeout'])),
       () => server.changeLeader(),
       () => {

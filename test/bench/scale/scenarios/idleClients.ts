@@ -15,7 +15,7 @@ export const idleClientsScenario: ScaleScenario = {
   sizes: { full: [50, 100, 200], short: [20] },
   rounds: { full: 1, short: 1 },
   rows: [
-    { figure: 'questions', unit: 'a client', goals: { atMost: 2 }, count: true },
+    { figure: 'requests', unit: 'a client', goals: { atMost: 2 }, count: true },
     { figure: 'clientCpuMs', unit: 'ms' },
     { figure: 'serverCpuMs', unit: 'ms' },
   ],
@@ -31,8 +31,8 @@ async function received(endpoint: string): Promise<number> {
 async function idle(stage: ScaleStage): Promise<Record<string, number>> {
   const before = await received(stage.endpoint);
   const { clientCpuMs, serverCpuMs } = await costOf(stage, () => after(IDLE_MS));
-  const questions = ((await received(stage.endpoint)) - before) / stage.size;
-  return { questions, clientCpuMs, serverCpuMs };
+  const requests = ((await received(stage.endpoint)) - before) / stage.size;
+  return { requests, clientCpuMs, serverCpuMs };
 }
 
 async function ours(stage: ScaleStage): Promise<Record<string, number>> {

@@ -54,7 +54,7 @@ describe('a grant', () => {
   });
 
   test('with a random id whose response was lost is found by the retry, and refreshed to know its TTL', () => {
-    const { grants, calls, sentAt } = granted((server) => server.dropAnswer(GRANT), {});
+    const { grants, calls, sentAt } = granted((server) => server.dropResponse(GRANT), {});
     const [id] = grants.map((lease) => lease.id);
     expect(calls).toEqual([`grant ${id}`, `grant ${id}`, `keepAlive ${id}`]);
     // The refresh was sent when the response to the second grant arrived.
@@ -64,7 +64,7 @@ describe('a grant', () => {
 
   test('with a random id whose lease has ended before it is refreshed is retried', () => {
     const { grants, calls, sentAt } = granted((server) => {
-      server.dropAnswer(GRANT);
+      server.dropResponse(GRANT);
       expireBeforeKeepAlive(server);
     }, {});
     const [id] = grants.map((lease) => lease.id);
@@ -74,8 +74,8 @@ describe('a grant', () => {
 
   test('with a random id whose lease ends each time has an unknown outcome, so that it may be repeated', () => {
     const { end, calls } = granted((server) => {
-      server.dropAnswer(GRANT);
-      server.dropAnswer(GRANT);
+      server.dropResponse(GRANT);
+      server.dropResponse(GRANT);
       expireBeforeKeepAlive(server);
     }, {});
     expect(end?.reason).toBe('AmbiguousWrite');
@@ -83,7 +83,7 @@ describe('a grant', () => {
   });
 
   test('with a chosen id that exists at the retry may belong to another client, and is not adopted', () => {
-    const { error, end, calls } = granted((server) => server.dropAnswer(GRANT));
+    const { error, end, calls } = granted((server) => server.dropResponse(GRANT));
     expect(calls).toEqual(['grant 7', 'grant 7']);
     expect(end?.reason).toBe('LeaseExist');
     expect(error).toMatchObject({ cause: { reason: 'AmbiguousWrite' } });

@@ -82,7 +82,7 @@ describe('a fault of a server over HTTP', () => {
   test('drops a response: the write is carried out, and its outcome is unknown', async () => {
     const running = await start();
     const etcd = clientOf(running);
-    running.server.dropAnswer('KV.Put');
+    running.server.dropResponse('KV.Put');
     expect(await failureOf(firstValueFrom(etcd.kv.put('a', '1')))).toMatchObject({ reason: 'AmbiguousWrite' });
     expect(running.server.get('a')?.value).toBe('1');
   });

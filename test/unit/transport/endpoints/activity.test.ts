@@ -67,7 +67,7 @@ describe('an endpoint', () => {
       calls.changes.subscribe((change) => seen.changes.push(change));
       interval(500)
         .pipe(takeUntil(timer(3_100)))
-        .subscribe(() => calls.answered(asyncScheduler.now()));
+        .subscribe(() => calls.responded(asyncScheduler.now()));
       for (const at of times) timer(at).subscribe(() => seen.inUse.push(calls.inUse));
       flush();
     });

@@ -107,7 +107,7 @@ describe('an endpoint that is set aside', () => {
       switchMap((channel) =>
         timer(0, 100).pipe(
           take(200),
-          map(() => (channel.answered(), channel.endpoint)),
+          map(() => (channel.responded(), channel.endpoint)),
         ),
       ),
     );

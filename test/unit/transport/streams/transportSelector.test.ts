@@ -114,17 +114,17 @@ describe('a transport without responses', () => {
     if (transport === 'chunked') throw new Error('each of its streams is a call');
     for (let failures = 1; failures <= most; failures += 1) {
       expect(choice.choose(at)).toBe(transport);
-      choice.unanswered(at.origin, transport, failures);
+      choice.withoutResponse(at.origin, transport, failures);
     }
     expect(choice.choose(at)).toBe(next);
   });
 
   test('is not given up while calls fail too, nor after a stream with a response', () => {
     const choice = new TransportSelector('auto');
-    for (let failures = 0; failures < 10; failures += 1) choice.unanswered(given.origin, 'http2', 7);
+    for (let failures = 0; failures < 10; failures += 1) choice.withoutResponse(given.origin, 'http2', 7);
     expect(choice.choose(given)).toBe('http2');
-    choice.answered(given.origin, 'http2');
-    choice.unanswered(given.origin, 'http2', 8);
+    choice.responded(given.origin, 'http2');
+    choice.withoutResponse(given.origin, 'http2', 8);
     expect(choice.choose(given)).toBe('http2');
   });
 
@@ -133,9 +133,9 @@ describe('a transport without responses', () => {
       const choice = new TransportSelector('auto');
       const seen: [number, StreamTransport][] = [];
       const look = (at: number): void => void timer(at).subscribe(() => seen.push([at, choice.choose(given)]));
-      [1, 2].forEach((answers) => choice.unanswered(given.origin, 'http2', answers));
+      [1, 2].forEach((answers) => choice.withoutResponse(given.origin, 'http2', answers));
       [0, 59_000, 120_001].forEach(look);
-      timer(120_002).subscribe(() => choice.unanswered(given.origin, 'http2', 3));
+      timer(120_002).subscribe(() => choice.withoutResponse(given.origin, 'http2', 3));
       [120_003, 239_000, 360_003].forEach(look);
       flush();
       return seen;

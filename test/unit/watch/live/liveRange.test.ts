@@ -65,7 +65,7 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
       removed: NEVER,
       activity: idleActivity,
       duplex: () => duplex,
-      answered: () => undefined,
+      responded: () => undefined,
       failed: () => true,
     });
   };

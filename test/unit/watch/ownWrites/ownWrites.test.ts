@@ -3,7 +3,7 @@ import { defer, NEVER, of, Subject, throwError, type Observable } from 'rxjs';
 import { electionRpcs, lockRpcs } from '../../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../../src/codec/lease.js';
-import { type AnswerOf, type RequestOf, type Rpc, INVALID } from '../../../../src/codec/descriptors.js';
+import { type ResponseOf, type RequestOf, type Rpc, INVALID } from '../../../../src/codec/descriptors.js';
 import { EtcdError } from '../../../../src/errors/index.js';
 import type { LeaseId } from '../../../../src/model/ids.js';
 import type { Caller } from '../../../../src/transport/call.js';
@@ -37,7 +37,7 @@ function setUp(changed?: number, prefix = '') {
   const revision = new Subject<number>();
   const sent = <In, A>(rpc: Rpc<In, A>, request: In): { pending: PendingWrite | undefined; answered(json: unknown): void } => {
     const pending = writes.begun(rpc, request, 5);
-    return { pending, answered: (json) => writes.answered(rpc, request, answer(rpc as Rpc<never, A>, json), pending) };
+    return { pending, answered: (json) => writes.responded(rpc, request, answer(rpc as Rpc<never, A>, json), pending) };
   };
   const put = (key: string) => sent(kvRpcs.put, { key, value: '' });
   return { asked, writes, revision, sent, put, begin: (key: string) => watching(within.startOf({ key }, () => revision).find()) };
@@ -177,7 +177,7 @@ describe('the start revision of a watch', () => {
   test('is read from the store after a lock of lockService, which may respond long after it put its key', () => {
     const { begin, revision, sent } = setUp(6);
     const seen = begin('l/1');
-    sent<RequestOf<typeof lockRpcs.lock>, AnswerOf<typeof lockRpcs.lock>>(lockRpcs.lock, { name: 'l' }).answered({ ...at(8), key: btoa('l/1') }); // prettier-ignore
+    sent<RequestOf<typeof lockRpcs.lock>, ResponseOf<typeof lockRpcs.lock>>(lockRpcs.lock, { name: 'l' }).answered({ ...at(8), key: btoa('l/1') }); // prettier-ignore
     revision.next(9);
     expect(seen.values).toEqual([{ next: 6, seen: 9 }]);
   });
@@ -193,7 +193,7 @@ describe('a campaign by electionService, by a client that has seen no revision y
     const request = { name: 'e', value: '' };
     const pending = writes.begun(electionRpcs.campaign, request, 0);
     const leader = { name: btoa('e'), key: btoa('e/1'), rev: String(rev), lease: '1' };
-    writes.answered(electionRpcs.campaign, request, answer(electionRpcs.campaign, { ...at(7), leader }), pending);
+    writes.responded(electionRpcs.campaign, request, answer(electionRpcs.campaign, { ...at(7), leader }), pending);
     revision.next(9);
     expect(seen.values).toEqual([{ next, seen: 9 }]);
   });

@@ -41,7 +41,7 @@ class Server {
     removed: this.removed,
     activity: idleActivity,
     duplex: undefined,
-    answered: () => undefined,
+    responded: () => undefined,
     failed: () => true,
   };
 

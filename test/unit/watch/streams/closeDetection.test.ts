@@ -14,7 +14,7 @@ function channelOf(version: string | undefined, more: Partial<Channel> = {}): Ch
     removed: NEVER,
     activity: idleActivity,
     duplex: () => NEVER,
-    answered: () => undefined,
+    responded: () => undefined,
     failed: () => true,
     ...more,
   };

@@ -18,7 +18,7 @@ class Pulse {
   readonly heartbeat = new Heartbeat({
     intervalMs: () => this.intervalMs,
     timeoutMs: () => this.timeoutMs,
-    ask: () => {
+    sendHeartbeat: () => {
       if (!this.watched) return false;
       this.asked.push(asyncScheduler.now());
       if (this.answersAfterMs !== undefined) timer(this.answersAfterMs).subscribe(() => this.heartbeat.hear());

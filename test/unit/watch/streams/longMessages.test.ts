@@ -15,7 +15,7 @@ const channel = (version: string, transport: Channel['transport'] = 'websocket')
   removed: NEVER,
   activity: idleActivity,
   duplex: undefined,
-  answered: () => undefined,
+  responded: () => undefined,
   failed: () => true,
 });
 const lost = new EtcdError('ConnectionLost', 'scripted', { rpc: 'Watch.Watch' });

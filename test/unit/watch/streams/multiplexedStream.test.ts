@@ -237,7 +237,7 @@ describe('a response of the server', () => {
     created(2);
     sent();
     expected.splice(0);
-    stream.ask();
+    stream.requestMessage();
     expect(sent()).toEqual([{ create_request: { key: toBase64('\0'), watch_id: '1' } }]);
     const c = watch('c');
     say(-1, { created: true, canceled: true, cancel_reason: 'etcdserver: watch ID already exists' });
@@ -248,7 +248,7 @@ describe('a response of the server', () => {
     changed(1, 'a', 10);
     receive({ result: { header: { revision: '10' }, watch_id: '2' } });
     sent();
-    stream.ask();
+    stream.requestMessage();
     expect(sent()).toEqual([{ progress_request: {} }]);
   });
 

@@ -47,7 +47,7 @@ import { unlessLost, runWhile, runWhileKinds, type RunWhileOptions } from './int
  * @see {@link withLock}
  * @see {@link guardedBy}
  *
- * @param project A function that returns the work for a leadership and its index.
+ * @param project A function that receives a leadership and its index, and returns the work.
  * @param options Whether the leadership is kept when the work completes.
  * @return A function that returns an Observable of the values of the work.
  */

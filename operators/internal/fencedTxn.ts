@@ -33,7 +33,7 @@ type Branch<X extends TxnSpec, K extends 'success' | 'failure'> = K extends keyo
     : readonly []
   : readonly [];
 
-/** The type of a guarded txn. A txn that is guarded already keeps its type. */
+/** The type of a guarded txn. If the txn is guarded already, its type is unchanged. */
 export type Fenced<X extends TxnSpec> = X extends FencedTxn ? X : FencedTxn<Branch<X, 'success'>, Branch<X, 'failure'>>;
 
 /**

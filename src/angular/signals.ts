@@ -271,6 +271,6 @@ function subscriber({ serverTimeoutMs = 2_000 }: LiveSignalOptions) {
 function failed(error: unknown): ViewState<never> {
   const reported = isEtcdError(error)
     ? error
-    : new EtcdError('InvalidArgument', `a signal has no key or range: ${String(error)}`, { cause: error });
+    : new EtcdError('InvalidArgument', `the argument of a signal could not be determined: ${String(error)}`, { cause: error });
   return { status: 'failed', value: undefined, error: reported };
 }

@@ -17,8 +17,8 @@ const MAX_STREAMS = 4;
 const MAX_WITH_REPLACEMENTS = MAX_STREAMS + 1;
 
 /**
- * How long a stream waits until another one ends, in milliseconds. This time is less than the timeout of the first
- * response.
+ * How long a stream waits until another one ends, in milliseconds. This time is less than the default of
+ * `streams.responseTimeoutMs`, the timeout of a watch's first response.
  */
 const WAIT_MS = 1_000;
 

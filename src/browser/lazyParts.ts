@@ -84,7 +84,10 @@ function coordinationOf(loaded$: Observable<Coordination>): Coordination {
   };
 }
 
-/** Creates the methods that concern servers and users. Their code is loaded on first use. */
+/**
+ * Creates the methods for administration: of the server, `auth`, `cluster` and `maintenance`. Their code is loaded on
+ * first use.
+ */
 const administration: Parts['administration'] = (caller) => {
   let methods: Administration | undefined;
   const loaded$ = module$.pipe(map(({ parts }) => (methods ??= parts.administration(caller))));

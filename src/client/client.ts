@@ -85,7 +85,8 @@ export interface Client extends Namespace {
   /** Calls any RPC of the gateway, such as one for which rxetcd has no method. `codec` checks the response. */
   call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Validator<A> }): Observable<A>;
   /**
-   * Calls any RPC of the gateway, and emits its response as it arrived: `status`, `headers` and `body`.
+   * Calls any RPC of the gateway, and emits the HTTP response without decoding it: `status`, `headers`, and `body` as
+   * text.
    *
    * ```ts
    * const raw$ = etcd.call('/kv/range', { key: btoa('a') }, { raw: true, safety: 'read' });

@@ -12,7 +12,7 @@ import type { StreamSettings } from '../options/connectionOptions.js';
 import { addPromises } from '../promises/promises.js';
 import type { Promises } from '../promises/types.js';
 import { Prefix, prefixWatchStream, prefixCaller } from '../prefix/prefix.js';
-import { GatheredReads } from '../services/internal/getBatcher.js';
+import { GetBatcher } from '../services/internal/getBatcher.js';
 import { kvService, pagesOf, rangeReads, type KvService } from '../services/kv.js';
 import type { Cache, CacheOptions } from '../watch/cache/cache.js';
 import { caches, composedMethods, liveMethods } from '../watch/lazyMethods.js';
@@ -177,7 +177,8 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits the values of {@link Namespace.combineLive} in a form for user interfaces: the stream never errors. While the
-   * value of a part is `invalid`, that part has its last valid value, and the other parts have their current values.
+   * value of a part in the store is invalid, that part has its last valid value, or undefined if there was none. The
+   * other parts have their current values.
    */
   combineLiveState<P extends LiveParts>(parts: P): Observable<ViewState<CombinedValue<P>>>;
 
@@ -299,7 +300,7 @@ const FIRST_KEYS = 5_000;
 /** Creates the operations on the keys of a client or a namespace. */
 export function namespace(given: NamespaceDeps): Namespace {
   const { caller, streams, identity, settings, gather, maxResponseBytes, requestTimeoutMs, closed, holding } = given;
-  const past = new GatheredReads(caller, NO_OPTIONS, settings.responseTimeoutMs);
+  const past = new GetBatcher(caller, NO_OPTIONS, settings.responseTimeoutMs);
   const deps: NamespaceDeps = { ...given, readAt: (key, revision) => past.get(key, revision) };
   const kv = kvService(caller, gather, maxResponseBytes);
   const watching = watches(deps, closed, settings.lingerMs);

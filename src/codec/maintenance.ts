@@ -63,7 +63,7 @@ export const HashKvResponse = message('HashKVResponse', {
 
 export const SnapshotResponse = message('SnapshotResponse', {
   header: ResponseHeader,
-  /** The number of bytes in the messages after this one. */
+  /** The number of bytes of the database in the messages after this one. The checksum at the end does not count. */
   remainingBytes: uint64,
   /** The next part of the database file. The last 32 bytes of the file are the SHA-256 of the bytes before them. */
   blob: bytes,

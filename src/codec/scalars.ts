@@ -129,8 +129,8 @@ const atMost = (digits: string, most: string): boolean => digits.length < most.l
  * @param least the least negative id, without its sign
  */
 function id<Id extends string>(name: string, kind: 'int64' | 'uint64', least: string, most: string): WireType<Id> {
-  // The last valid id. Nearly all messages come from the same member, and comparing two texts takes a tenth of the time
-  // of a check.
+  // The last valid id. The next id is often the same, as all messages of a stream come from one member. So the texts
+  // are compared first, which takes a tenth of the time of a check.
   let valid = '0';
   const check = (input: unknown): Id | typeof INVALID => {
     if (input === valid) return valid as Id;

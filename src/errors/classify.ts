@@ -100,7 +100,7 @@ const STATUS_BY_REASON: Readonly<Partial<Record<Reason, number>>> = {
   RoleAlreadyExist: 409,
 };
 
-/** Returns the HTTP status of a gRPC code, as gRPC's gateway maps them. */
+/** Returns the HTTP status to which gRPC's gateway maps a gRPC code. */
 export const statusOfCode = (code: GrpcCode): number => STATUS_BY_CODE[code];
 
 /**

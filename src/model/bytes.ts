@@ -12,7 +12,7 @@ interface ByteCodec {
   readonly encodeText: (text: string) => string;
   readonly decode: (base64: string) => Uint8Array;
   readonly decodeText: (base64: string) => string;
-  /** Decodes UTF-8 that may be long. */
+  /** Decodes UTF-8 bytes of any length. It is used for text that may be long. */
   readonly decodeLong: (bytes: Uint8Array) => string;
   /** The number of bytes of the UTF-8 form. */
   readonly lengthOf: (text: string) => number;
@@ -126,7 +126,10 @@ export function toText(value: BytesLike): string {
   return typeof value === 'string' ? value : decodeUtf8(value);
 }
 
-/** Decodes UTF-8 that may be long. On Node it takes half the time of {@link toText}. */
+/**
+ * Decodes UTF-8 bytes of any length. It is used for text that may be long. On Node it takes half the time of
+ * {@link toText}.
+ */
 export const longText = codec.decodeLong;
 
 /** Joins parts. Each part is copied once. */

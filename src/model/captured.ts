@@ -97,7 +97,8 @@ function recordOf(given: object, level: number, met: Map<object, unknown> | unde
   let nested = false;
   for (const name in copy) {
     const type = typeof copy[name];
-    // An object with methods, such as a codec without a class, may depend on its identity, so it is not copied.
+    // A nested object with methods, such as a codec that is a plain object, may depend on its identity, so it is not
+    // copied.
     if (type === 'function' && level > 0) return given;
     nested ||= type === 'object';
   }

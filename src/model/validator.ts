@@ -53,7 +53,7 @@ export const VALIDATOR: OptionKind = {
   is: (value) => CODEC.is(value) || isStandardSchema(value),
 };
 
-/** The value of a successful check, or the reasons for rejecting it, each as one line. */
+/** The result of a check: the value, or the reasons why the input was rejected, each as one line. */
 export type Checked<A> = Either<readonly string[], A>;
 
 /** The place of a value that a validator rejects, and the reason. */

@@ -126,7 +126,10 @@ function keyIn({ option, text }: Given, passphrase: string | undefined): KeyObje
       throw new InvalidOptionError(option, 'expected a private key that begins with -----BEGIN PRIVATE KEY-----, received no private key');
     throw passphrase === undefined
       ? new InvalidOptionError(option, 'expected a passphrase for the encrypted key, received no passphrase; set the option tls.passphrase')
-      : new InvalidOptionError('tls.passphrase', `expected the passphrase of the key in ${option}, received another passphrase`);
+      : new InvalidOptionError(
+          'tls.passphrase',
+          `expected the passphrase of the key in ${option}, received a passphrase that does not decrypt this key`,
+        );
   }
 }
 

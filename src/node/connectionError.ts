@@ -20,7 +20,7 @@ const WORDS: Readonly<Record<string, string>> = {
 const isHttp2 = (text: unknown): boolean => typeof text === 'string' && text.startsWith('\0\0') && text.at(3) === '\u0004';
 
 /**
- * Converts a failure of a connection to an error of rxetcd.
+ * Converts the error of a failed connection to an `EtcdError`.
  *
  * @param sent whether a part of the request was sent. If not, the request can be repeated without harm
  * @param met whether the server has responded before. If so, its certificates were valid, and are probably being

@@ -4,7 +4,7 @@ import { type ErrorDetails, EtcdError } from '../errors/index.js';
 /** The settings that all pools of one kind share. */
 export interface PoolSettings {
   readonly connect: buildConnector.connector;
-  /** The maximum number of connections to one endpoint; null for no limit. */
+  /** The maximum number of connections of a pool; null for no limit. Each pool belongs to one endpoint. */
   readonly connections: number | null;
   /** How long an idle connection is kept, in milliseconds. */
   readonly keepAliveMs: number;
@@ -122,8 +122,8 @@ export class ConnectionPool {
   }
 
   /**
-   * Records that a request has ended. The handler of the request must call this method. The connection becomes free a
-   * moment later.
+   * Records that a request has ended. The handler of the request must call this method. No waiting request is sent
+   * here, because undici frees the connection only afterwards.
    */
   done(handler: RequestHandler): void {
     if (handler.slot !== 'active') return;

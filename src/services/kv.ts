@@ -2,7 +2,7 @@ import { defer, map, reduce, type Observable } from 'rxjs';
 import { handOver, LazyModule } from '../util/rx.js';
 import { kvRpcs } from '../codec/kv.js';
 import { understood } from '../codec/message.js';
-import { GatheredReads, ReadSizes } from './internal/getBatcher.js';
+import { GetBatcher, ReadSizes } from './internal/getBatcher.js';
 import { type BytesLike, capturedBytes } from '../model/bytes.js';
 import { captured, readNow } from '../model/captured.js';
 import { BOOLEAN, isObject, type OptionKinds } from '../model/validate.js';
@@ -148,8 +148,8 @@ export function rangeReads(caller: Caller): RangeReads {
 export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: number }, maxResponseBytes?: number): KvService {
   const sizes = new ReadSizes();
   const gathered = gather && {
-    linearizable: new GatheredReads(caller, NO_OPTIONS, gather.requestTimeoutMs, sizes),
-    serializable: new GatheredReads(caller, { serializable: true }, gather.requestTimeoutMs, sizes),
+    linearizable: new GetBatcher(caller, NO_OPTIONS, gather.requestTimeoutMs, sizes),
+    serializable: new GetBatcher(caller, { serializable: true }, gather.requestTimeoutMs, sizes),
   };
   const ranges = rangeReads(caller);
   const countOf = (method: string, which: Range, options: ReadOptions & ReadCallOptions = {}): Observable<number> => {

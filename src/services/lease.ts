@@ -16,8 +16,8 @@ import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 /** etcd's Lease service. Every method returns a cold Observable: one subscription, one call, one value. */
 export interface LeaseService {
   /**
-   * Grants a lease (`Lease.LeaseGrant`), at most once. The lease expires unless it is refreshed, and its keys are then
-   * deleted.
+   * Grants a lease (`Lease.LeaseGrant`), at most once. If the lease is not refreshed, it expires, and the server
+   * deletes its keys.
    *
    * @param ttl in whole seconds; errors with `LeaseTTLTooLarge` above 9 000 000 000. The server raises a TTL below its
    * minimum

@@ -168,11 +168,22 @@ export interface SnapshotPart {
   readonly blob: Uint8Array;
   /** The number of bytes that were received so far, including this part. */
   readonly bytesSent: number;
-  /** The number of bytes that are still missing; 0 in the last part. */
+  /**
+   * The number of bytes of the database that are still missing; 0 in the last part. etcd does not count the checksum at
+   * the end, so the part before the checksum also has 0.
+   */
   readonly remainingBytes: number;
   /** The storage version of the database, such as `3.6.0`. It is empty before etcd 3.6. */
   readonly version: string;
 }
+
+/**
+ * The size of a database is a multiple of this number of bytes. The checksum after the database is shorter. `etcdutl
+ * snapshot restore` detects a missing checksum in the same way.
+ */
+const SECTOR_BYTES = 512;
+
+const lacksChecksum = (bytes: number): boolean => bytes > 0 && bytes % SECTOR_BYTES === 0;
 
 /**
  * Reads a member's database in parts. If the stream ends early, the Observable errors, so that no incomplete file is
@@ -185,7 +196,7 @@ export function snapshot(caller: Caller, options?: CallOptions): Observable<Snap
     const parts = caller.stream(maintenanceRpcs.snapshot, {}, options).pipe(
       map(({ blob, remainingBytes, version }): SnapshotPart => {
         bytesSent += blob.length;
-        complete = remainingBytes === 0;
+        complete = remainingBytes === 0 && !lacksChecksum(bytesSent);
         return { blob, bytesSent, remainingBytes, version };
       }),
     );

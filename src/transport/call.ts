@@ -152,7 +152,7 @@ export interface Call {
   /** The time at which the first request of the call was sent; undefined before that. */
   firstSentAt: number | undefined;
   /** The endpoint at which the call last waited for a connection. */
-  queue: Endpoint | undefined;
+  waitsFor: Endpoint | undefined;
   /** Whether the call counts towards `maxPendingCalls`. It counts until its first request is sent. */
   pending: boolean;
   /** Called when the first request of the call is sent. */
@@ -208,7 +208,7 @@ export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kin
     options,
     startedAt: monotonicNow(),
     firstSentAt: undefined,
-    queue: undefined,
+    waitsFor: undefined,
     pending: false,
     onSent,
     sent: false,
@@ -333,7 +333,7 @@ interface AttemptReports {
  * @param onFirstSent called when the call is sent for the first time
  */
 export function reportsOf(call: Call, endpoint: Endpoint, isUse: boolean, onFirstSent: (call: Call) => void): AttemptReports {
-  call.queue = endpoint;
+  call.waitsFor = endpoint;
   return {
     onSent: () => {
       call.sent = true;

@@ -52,7 +52,7 @@ export class CallExecutor implements AttemptRunner {
   constructor(
     private readonly endpoints: EndpointPool,
     private readonly tokens: TokenProvider,
-    private readonly limits: HedgedAttempts,
+    private readonly hedging: HedgedAttempts,
     private readonly policy: RetryPolicy | undefined,
     /** Errors when the client is closed, so that no call waits for its next attempt. */
     private readonly closed: Observable<never>,
@@ -124,7 +124,7 @@ export class CallExecutor implements AttemptRunner {
     if (this.diagnostics.active) {
       this.diagnostics.emit({ type: 'attemptBegun', rpc: call.name, endpoint: route.endpoint.address, attempt: call.attempts });
     }
-    return this.limits.withHedging(this, { call, route, send });
+    return this.hedging.withHedging(this, { call, route, send });
   }
 
   /**
@@ -160,17 +160,17 @@ export class CallExecutor implements AttemptRunner {
 
   private discover(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
     const elsewhere = call === undefined ? this.endpoints.size > 1 : this.mayGoElsewhere(call);
-    return elsewhere ? this.limits.probe(endpoint, call) : endpoint.discover();
+    return elsewhere ? this.hedging.probe(endpoint, call) : endpoint.discover();
   }
 
   /** Returns what follows a failed attempt: another attempt, or an error. */
-  recover<T>(error: unknown, endpoint: Endpoint, shown: Credential | undefined, call: Call, send: Send<T>): Observable<T> {
+  recover<T>(error: unknown, endpoint: Endpoint, sentCredential: Credential | undefined, call: Call, send: Send<T>): Observable<T> {
     // Errors of rxetcd's code, or of a function that the user passed, are passed on unchanged.
     if (!isEtcdError(error) || call.responded || call.final) return throwError(() => error);
     const fail = (failure = error): Observable<T> => throwError(() => toCallerError(call, failure));
     const { safety, sent, attempts } = call;
-    const found = call.authenticated && isMissingToken(error, shown) ? 'reauthenticate' : retryAction(error, safety, sent);
-    const renewable = this.recordFailure(found, error, endpoint, shown);
+    const found = call.authenticated && isMissingToken(error, sentCredential) ? 'reauthenticate' : retryAction(error, safety, sent);
+    const renewable = this.recordFailure(found, error, endpoint, sentCredential);
     if (found === 'fail' && error.reason !== 'DeadlineExceeded' && !call.unbounded) endpoint.servedAt = monotonicNow();
     // A batch may be rejected because of one of its calls. Each call is then sent separately. So the policy decides
     // about each call, and not about the batch. A retry of one call does not delay the others.
@@ -218,7 +218,7 @@ export class CallExecutor implements AttemptRunner {
         // fail.
         return this.retryWithBackoff(call, next).pipe(catchError((last: unknown) => throwError(() => asAmbiguous(last))));
       case 'reauthenticate':
-        if (call.reauthenticated || !renewable) return fail(withAuthHint(error, shown));
+        if (call.reauthenticated || !renewable) return fail(withAuthHint(error, sentCredential));
         call.reauthenticated = true;
         return next();
       case 'reprobeVersion':
@@ -235,14 +235,14 @@ export class CallExecutor implements AttemptRunner {
    *
    * @returns whether another token can be requested
    */
-  private recordFailure(found: RetryAction, error: EtcdError, endpoint: Endpoint, shown: Credential | undefined): boolean {
+  private recordFailure(found: RetryAction, error: EtcdError, endpoint: Endpoint, sentCredential: Credential | undefined): boolean {
     const { reason } = error;
     const failed = found === 'retry' || found === 'retryOtherEndpoint' || found === 'ambiguous';
     // A member that reports a change of leader knows the new leader, or will know it soon. So no other endpoint is a
     // better choice.
     if (failed && !LEADER_MOVES.has(reason) && !isPageLeft(error)) endpoint.markFailed(reason === 'ConnectionLost');
     if (found === 'reprobeVersion') endpoint.invalidate();
-    return found === 'reauthenticate' && shown !== undefined && this.tokens.discardRejected(shown);
+    return found === 'reauthenticate' && sentCredential !== undefined && this.tokens.discardRejected(sentCredential);
   }
 
   /**

@@ -90,12 +90,12 @@ export function createCaller(
   const pending = new PendingCalls(settings.maxPendingCalls);
   const basePath = settings.apiPrefix === undefined ? '' : basePathOf(settings.apiPrefix);
   const secrets = secretsIn(settings).map(keepSecret);
-  const tries: HedgedAttempts = new HedgedAttempts(settings.attemptTimeoutMs, () => endpoints.size - 1, diagnostics);
+  const hedging: HedgedAttempts = new HedgedAttempts(settings.attemptTimeoutMs, () => endpoints.size - 1, diagnostics);
   const endpoints = new EndpointPool(
     settings.endpoints,
     {
       discover: (endpoint) => probeVersion(versionOf(endpoint), endpoint, settings.apiPrefix, withoutTls(endpoint)),
-      check: (endpoint) => tries.check(probeHealth(plainGet(HEALTH, endpoint)), endpoint.address),
+      check: (endpoint) => hedging.check(probeHealth(plainGet(HEALTH, endpoint)), endpoint.address),
       renew: ({ origin }) => wire.renew(origin),
       diagnostics,
       pauses: settings.retryLimits,
@@ -118,7 +118,7 @@ export function createCaller(
         (search ??= new Discovery(
           memberRequests((...call) => unary(...call), { wire, apiPrefix: settings.apiPrefix }),
           settings.discovery?.intervalMs ?? Infinity,
-          (origins) => release(endpoints.find(origins)),
+          (origins) => release(endpoints.setDiscovered(origins)),
         )),
     ),
   );
@@ -141,14 +141,14 @@ export function createCaller(
   });
   const { requestTimeoutMs } = settings;
   const revisions = new Revisions();
-  const limits = new CallDeadlines(requestTimeoutMs, () => tokens.trouble, pending);
-  const attempts: CallExecutor = new CallExecutor(endpoints, tokens, tries, settings.retry, closed, diagnostics, settings.retryLimits);
+  const deadlines = new CallDeadlines(requestTimeoutMs, () => tokens.trouble, pending);
+  const attempts: CallExecutor = new CallExecutor(endpoints, tokens, hedging, settings.retry, closed, diagnostics, settings.retryLimits);
   const deps = { wire, tokens, transports, revisions, leases, elsewhere: () => endpoints.size > 1 };
 
   const firstSent = (call: Call): void => pending.remove(call);
 
   function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = NO_OPTIONS, onSent?: () => void): Observable<A> {
-    return limits.withDeadline(() => {
+    return deadlines.withDeadline(() => {
       const call = newCall(rpc, options, onSent);
       const attemptTo = wire.unary(requestWith(rpc, options), request);
       const notBefore = minRevision(rpc, options, revisions.newest);
@@ -189,7 +189,7 @@ export function createCaller(
   }
 
   function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}, later?: Later<In>): Observable<A> {
-    return limits.withDeadline(() => {
+    return deadlines.withDeadline(() => {
       // The call has no deadline by default, as the time until the first message depends on the size of the store.
       const call = newCall({ ...rpc, unbounded: true }, options);
       const attemptTo = wire.stream(requestWith(rpc, options), request, later);
@@ -222,7 +222,7 @@ export function createCaller(
   });
 
   function get(path: string, options: CallOptions = {}): Observable<PlainResult> {
-    return limits.withDeadline(() => {
+    return deadlines.withDeadline(() => {
       const name = `GET ${path}`;
       const call = newCall({ name, safety: 'read', anonymous: true }, options);
       const headers = options.headers && checkedHeaders(name, options.headers);
@@ -277,7 +277,7 @@ export function createCaller(
       ),
     setEndpoints: (origins) => {
       search?.restart();
-      release(endpoints.give(origins));
+      release(endpoints.setGiven(origins));
     },
     close: async () => {
       closed.error(new EtcdError('ClientClosed', 'the client is closed'));

@@ -84,7 +84,7 @@ class LimitedCall extends Deadline implements Unsubscribable {
   private timer: Unsubscribable | undefined;
 
   constructor(
-    private readonly limits: CallDeadlines,
+    private readonly deadlines: CallDeadlines,
     private readonly call: Call,
     private readonly timeoutMs: number,
     private readonly subscriber: Pick<Subscriber<unknown>, 'error'>,
@@ -94,12 +94,12 @@ class LimitedCall extends Deadline implements Unsubscribable {
   }
 
   begin(): void {
-    if (this.timeoutMs !== Infinity) this.timer = this.limits.schedule(this, this.timeoutMs, this.call.startedAt);
+    if (this.timeoutMs !== Infinity) this.timer = this.deadlines.schedule(this, this.timeoutMs, this.call.startedAt);
   }
 
   unsubscribe(): void {
-    this.limits.pending.remove(this.call);
-    if (this.timer === undefined) this.limits.cancel(this);
+    this.deadlines.pending.remove(this.call);
+    if (this.timer === undefined) this.deadlines.cancel(this);
     else this.timer.unsubscribe();
   }
 
@@ -110,18 +110,18 @@ class LimitedCall extends Deadline implements Unsubscribable {
     const now = monotonicNow();
     const restMs = this.restMs(now);
     if (restMs > 0) {
-      this.timer = this.limits.schedule(this, restMs, now);
+      this.timer = this.deadlines.schedule(this, restMs, now);
       return;
     }
-    const waited = call.firstSentAt === undefined && call.queue !== undefined ? ', and no connection was free to send the call' : '';
-    this.subscriber.error(this.limits.ended(call, 'DeadlineExceeded', `no response within ${timeoutMs} ms${waited}`));
+    const waited = call.firstSentAt === undefined && call.waitsFor !== undefined ? ', and no connection was free to send the call' : '';
+    this.subscriber.error(this.deadlines.ended(call, 'DeadlineExceeded', `no response within ${timeoutMs} ms${waited}`));
   }
 
   private restMs(now: number): number {
     const { call, timeoutMs } = this;
-    const { firstSentAt, queue } = call;
+    const { firstSentAt, waitsFor } = call;
     if (firstSentAt !== undefined) return firstSentAt + timeoutMs - now;
-    if (queue === undefined || queue.servedAt <= this.setAt) return 0;
+    if (waitsFor === undefined || waitsFor.servedAt <= this.setAt) return 0;
     this.setAt = now;
     return timeoutMs;
   }

@@ -33,7 +33,7 @@ export interface AttemptRunner {
   /** Starts the next attempt of a call. */
   run<T>(call: Call, send: Send<T>): Observable<T>;
   /** Returns what follows a failed attempt. */
-  recover<T>(failure: unknown, endpoint: Endpoint, shown: Credential | undefined, call: Call, send: Send<T>): Observable<T>;
+  recover<T>(failure: unknown, endpoint: Endpoint, sentCredential: Credential | undefined, call: Call, send: Send<T>): Observable<T>;
 }
 
 /** An attempt that is about to be sent. */
@@ -143,8 +143,9 @@ export class HedgedAttempts {
 }
 
 /**
- * Limits the time of an attempt. Every call has such an object, so it is a single object without closures. If the
- * response may have to be unsubscribed from, this object observes the response itself.
+ * An attempt with a timeout. After the timeout the next attempt may begin, while a read that was sent still waits for
+ * its response. Every call has such an object, so it is a single object without closures. If the response may have to
+ * be unsubscribed from, this object observes the response itself.
  */
 class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   private readonly begunAt = monotonicNow();
@@ -154,7 +155,7 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   private response: Unsubscribable | undefined;
 
   constructor(
-    private readonly limits: HedgedAttempts,
+    private readonly hedging: HedgedAttempts,
     private readonly runner: AttemptRunner,
     private readonly sending: Sending<T>,
     private readonly limitMs: number,
@@ -196,12 +197,12 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   unsubscribe(): void {
     const { call, route } = this.sending;
     call.hedge = undefined;
-    if (this.timer === undefined) this.limits.at(route.endpoint).delete(this);
+    if (this.timer === undefined) this.hedging.at(route.endpoint).delete(this);
     else this.timer.unsubscribe();
   }
 
   expire(early: boolean): void {
-    const { limits, runner, begunAt, limitMs, elsewhere } = this;
+    const { hedging, runner, begunAt, limitMs, elsewhere } = this;
     const { call, route } = this.sending;
     const { endpoint } = route;
     if (this.subscriber.closed || call.responded || (call.sent && call.unbounded)) return;
@@ -225,11 +226,11 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
       // If a new connection gets a response before the old one, all old connections are considered dead.
       this.hedgeWith(() => (sent ? this.runNext().pipe(tap(() => endpoint.loseConnections())) : this.runNext()));
     }
-    if (!early && endpoint.lastActivity < since) limits.at(endpoint).expireAll();
+    if (!early && endpoint.lastActivity < since) hedging.at(endpoint).expireAll();
   }
 
   private wait(ms: number, now: number): void {
-    this.timer = this.limits.schedule(this, ms, this.sending.route.endpoint, now);
+    this.timer = this.hedging.schedule(this, ms, this.sending.route.endpoint, now);
   }
 
   private hedgeWith(begin: () => Observable<T>): void {
@@ -239,7 +240,7 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     // The attempt is cancelled, as the messages of two streams must not be mixed.
     this.response?.unsubscribe();
     call.unresponsiveAttempts += 1;
-    const { diagnostics } = this.limits;
+    const { diagnostics } = this.hedging;
     if (diagnostics?.active === true) {
       const unresponsiveMs = monotonicNow() - call.lastActivity;
       const where = { rpc: call.name, endpoint: route.endpoint.address, attempt: call.attempts };

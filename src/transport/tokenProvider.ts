@@ -31,8 +31,8 @@ export interface UserCredentials {
 }
 
 /**
- * Returns the credentials of a user. It is called before the first call, and again when the server rejects the
- * credentials (`AuthFailed`).
+ * Returns the credentials of a user. The client calls this function before its first request that needs a token, and
+ * again when the server rejects the credentials (`AuthFailed`).
  */
 export type CredentialsSource = () => UserCredentials | PromiseLike<UserCredentials> | Observable<UserCredentials>;
 
@@ -259,19 +259,20 @@ function fetchToken(source: TokenSource): Observable<string> {
  * Such a user may not exist, or may lack the permission. A client that began before auth was enabled receives such an
  * error.
  */
-export function isMissingToken({ reason }: EtcdError, shown: Credential | undefined): boolean {
-  return shown !== undefined && shown.token === undefined && (reason === 'PermissionDenied' || reason === 'UserNotFound');
+export function isMissingToken({ reason }: EtcdError, sentCredential: Credential | undefined): boolean {
+  return sentCredential !== undefined && sentCredential.token === undefined && (reason === 'PermissionDenied' || reason === 'UserNotFound');
 }
 
 /** The first part of the messages for errors of calls without a token. */
 const WORDS: Partial<Record<Reason, string>> = { PermissionDenied: 'permission denied', UserEmpty: 'user name is empty' };
 
 /** Adds advice to an error, if the client has no token to send. */
-export function withAuthHint(error: EtcdError, shown: Credential | undefined): EtcdError {
+export function withAuthHint(error: EtcdError, sentCredential: Credential | undefined): EtcdError {
   const { reason, rpc, endpoint } = error;
   const words = WORDS[reason];
   // An error of the service Auth may concern the user in the request, and not the user of the call.
-  if (words === undefined || shown === undefined || shown.token !== undefined || rpc?.startsWith('Auth.') === true) return error;
+  if (words === undefined || sentCredential === undefined || sentCredential.token !== undefined || rpc?.startsWith('Auth.') === true)
+    return error;
   return new EtcdError(reason, `${words}: auth is enabled, and the request has no token; set the option auth`, {
     rpc,
     endpoint,

@@ -13,8 +13,8 @@ const wallClock = (): number => Date.now();
 let followsRxjs = false;
 
 /**
- * Returns the milliseconds since a fixed time, by a clock that is never set. The wall clock is not used: if it is set
- * forward, a deadline or a pause would end at once. If it is set back by an hour, they would last an hour longer.
+ * Returns the milliseconds since a fixed time, by a clock that is never set. The wall clock is not used. If it were set
+ * forward, deadlines and pauses would end at once. If it were set back by an hour, they would last an hour longer.
  */
 export const monotonicNow = (): number => readMonotonic();
 
@@ -67,8 +67,8 @@ export function elapsedSince(then: Timestamp): number {
 }
 
 /**
- * The difference of the clocks that is normal, in milliseconds. One of the clocks shows only whole milliseconds, and
- * the two clocks are read one after the other.
+ * The largest normal difference between the times that the two clocks have measured, in milliseconds. One of the clocks
+ * shows only whole milliseconds, and the two clocks are read one after the other.
  */
 const JITTER_MS = 5;
 

@@ -45,7 +45,7 @@ export class Resumption {
   pauseAfter(failure: unknown, wasConnected: boolean): ResumePause | undefined {
     if (hasReason(failure, 'PermissionDenied') && !wasConnected && ++this.denials < MAX_DENIALS) {
       const pauseMs = this.pauseMs();
-      return { state: reconnecting(failure, pauseMs), end: this.refreshToken(failure, pauseMs) };
+      return { state: reconnecting(failure, pauseMs), end: this.readWithNewToken(failure, pauseMs) };
     }
     // A rejected token is not handled here. A call has already been retried with a new token, and a stream errors with
     // `StreamLostError`.
@@ -79,7 +79,7 @@ export class Resumption {
    * user lacked the permission. If the user really lacks the permission, the read is denied as well, and the watch
    * errors.
    */
-  private refreshToken(denial: unknown, pauseMs: number): Observable<unknown> {
+  private readWithNewToken(denial: unknown, pauseMs: number): Observable<unknown> {
     return this.readRange().pipe(
       catchError((error: unknown) => (hasReason(error, 'PermissionDenied') ? throwError(() => denial) : of(undefined))),
       delayWhen(() => timer(pauseMs)),

@@ -56,7 +56,7 @@ export function retryTransient<T>(
 }
 
 /** The number of consecutive failures after which they count as permanent. */
-const MOST = 5;
+const MAX_CONSECUTIVE_FAILURES = 5;
 
 /**
  * How long a token must be rejected until it counts as invalid, in milliseconds. A member that lags behind may reject a
@@ -93,7 +93,7 @@ export class ConsecutiveFailures {
   }
 
   get exceeded(): boolean {
-    return this.count >= MOST && monotonicNow() >= this.exceededAt;
+    return this.count >= MAX_CONSECUTIVE_FAILURES && monotonicNow() >= this.exceededAt;
   }
 }
 

@@ -30,7 +30,7 @@ export interface KeepAliveRequest {
   readonly timeoutMs: number;
   refreshed(result: KeepAliveResult): void;
   /** Called with the error of the keepalive: `LeaseNotFound` if the lease does not exist. */
-  failed(error: unknown): void;
+  onFailed(error: unknown): void;
 }
 
 /**
@@ -135,7 +135,7 @@ class DuplexKeepAlives implements KeepAliveClient {
     const { request, sentAt } = first;
     if (!context.settle(request)) return;
     if (ttl > 0) request.refreshed({ ttl, sentAt });
-    else request.failed(new EtcdError('LeaseNotFound', `${leaseName(id)} no longer exists`, where));
+    else request.onFailed(new EtcdError('LeaseNotFound', `${leaseName(id)} no longer exists`, where));
   }
 
   /**
@@ -169,7 +169,7 @@ export function unaryKeepAlives(
         },
         error: (error: unknown) => {
           calls.delete(request);
-          if (settle(request)) request.failed(error);
+          if (settle(request)) request.onFailed(error);
         },
       }),
     );
@@ -230,7 +230,7 @@ class ResponseTimeout {
  * The maximum timeout and backoff of a keepalive stream, in milliseconds. As a TTL may be only two seconds, this stream
  * must recover sooner than a watch stream.
  */
-const MOST = { responseTimeoutMs: 1_000, maxBackoffMs: 500 };
+const MAX_TIMES = { responseTimeoutMs: 1_000, maxBackoffMs: 500 };
 
 /**
  * The time for which leases are held before a stream is opened for them, in milliseconds. A lock that is released
@@ -262,9 +262,9 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
     this.connections = new StreamManager(
       () => caller.channel(refreshRpc),
       {
-        initialBackoffMs: Math.min(settings.initialBackoffMs, MOST.maxBackoffMs),
-        maxBackoffMs: Math.min(settings.maxBackoffMs, MOST.maxBackoffMs),
-        responseTimeoutMs: Math.min(settings.responseTimeoutMs, MOST.responseTimeoutMs),
+        initialBackoffMs: Math.min(settings.initialBackoffMs, MAX_TIMES.maxBackoffMs),
+        maxBackoffMs: Math.min(settings.maxBackoffMs, MAX_TIMES.maxBackoffMs),
+        responseTimeoutMs: Math.min(settings.responseTimeoutMs, MAX_TIMES.responseTimeoutMs),
       },
       (channel, callbacks) => this.open(channel, callbacks),
     );
@@ -323,7 +323,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
     const requests = [...this.pending];
     this.pending.clear();
     this.stream = undefined;
-    for (const request of requests) request.failed(failure instanceof StreamLostError ? failure.error : failure);
+    for (const request of requests) request.onFailed(failure instanceof StreamLostError ? failure.error : failure);
   }
 
   /** Does nothing: a stream ends only with an error. */

@@ -214,8 +214,9 @@ export interface LeaseClient extends LeaseService {
    * Grants a lease, and keeps it alive as long as the Observable is subscribed to. The lease is refreshed every third
    * of its TTL; all leases of a client share one stream. The Observable errors with `LeaseLost` when the TTL has passed
    * by the local clock, whatever the state of the connection. It also errors as soon as the server reports that the
-   * lease does not exist or that this user may not refresh it. Any other failed refresh is emitted as `refreshFailed`,
-   * and retried. Unsubscribing revokes the lease.
+   * lease does not exist, or that the client's user may not refresh it. With `onLost: 'regrant'`, `lost` is emitted in
+   * these cases, and another lease is granted. Any other failed refresh is emitted as `refreshFailed`, and retried.
+   * Unsubscribing revokes the lease.
    *
    * ```ts
    * etcd

@@ -122,7 +122,7 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
   /** Emits the grant, and schedules the first keepalive. Must be called only once. */
   start(): void {
     this.context.keepAlives.retain();
-    this.hold('granted');
+    this.confirm('granted');
   }
 
   /** Ends the keepalives without notifying the observer. */
@@ -172,10 +172,10 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
     // The TTL may have passed already. After a suspension, the process reads the responses that have arrived before it
     // runs its timers.
     if (this.remainingMs === 0) return this.onExpired();
-    this.hold('refreshed');
+    this.confirm('refreshed');
   }
 
-  failed(error: unknown): void {
+  onFailed(error: unknown): void {
     if (this.endError !== undefined) return;
     this.isPending = false;
     if (!isEtcdError(error)) return this.fail(error);
@@ -196,7 +196,7 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
     return this.result.ttl * 1_000;
   }
 
-  private hold(type: 'granted' | 'refreshed'): void {
+  private confirm(type: 'granted' | 'refreshed'): void {
     const { id, lease, refreshes, ttl, ttlMs, remainingMs } = this;
     this.scheduleKeepAlive(Math.max(0, remainingMs - (2 * ttlMs) / 3), ttlMs * BATCH_PART);
     this.refreshes = undefined;

@@ -38,10 +38,11 @@ const LATE_SHARE_ATTEMPTS = 3;
 const STATE_CHANGED = new Error('the state of the lock has changed');
 
 /**
- * Enters the queue of a lock as `enterQueue` does, for one of several callers that share an entry. All callers that
- * count as one owner are called the holder of this entry. Each caller has a share of the entry, under a separate lease,
- * and keeps the lease of the entry alive. A caller is an owner if the entry owns the lock. The last caller that
- * unsubscribes deletes the entry. If a caller crashes, its share ends when its lease expires.
+ * Enters the queue of a lock as `enterQueue` does, for one of several callers that share an entry. Callers of the same
+ * process or thread, or with the same `holder`, count as one owner. Together they are called the holder of the entry.
+ * Each caller has a share of the entry, under a separate lease, and keeps the lease of the entry alive. A caller is an
+ * owner if the entry owns the lock. The last caller that unsubscribes deletes the entry. If a caller crashes, its share
+ * ends when its lease expires.
  */
 export function enterSharedQueue(
   name: string,

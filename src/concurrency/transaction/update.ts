@@ -74,8 +74,8 @@ export interface UpdateResult {
 }
 
 /**
- * A function that returns the new value of a key. Undefined deletes the key, and `current` itself leaves the key
- * unchanged.
+ * A function that returns the new value of a key. If the function returns undefined, the key is deleted. If it returns
+ * `current` itself, the key remains unchanged.
  */
 export type Updater = (current: KeyValue | undefined) => MaybeAsync<BytesLike | KeyValue | undefined>;
 

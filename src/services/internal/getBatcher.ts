@@ -18,7 +18,7 @@ const MAX_OPS = 128;
  * so that each has the right result. Large key-values are read one by one: a batch of them would cost more, and the
  * first one would wait for the last.
  */
-export class GatheredReads {
+export class GetBatcher {
   private waiting: Read[] = [];
   private most = MAX_OPS;
 

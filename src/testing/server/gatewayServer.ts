@@ -81,7 +81,7 @@ export class GatewayServer implements Gateway {
 
   private get address(): AddressInfo {
     const address = this.http.address();
-    if (address === null || typeof address === 'string') throw new Error('the server does not listen');
+    if (address === null || typeof address === 'string') throw new Error('the server is not listening');
     return address;
   }
 

@@ -23,7 +23,7 @@ const STREAMS: Readonly<Record<string, Route['streams']>> = {
 /** Matches the paths of RPCs that have two paths since etcd 3.4. */
 const ALSO_UNDER_LEASE = /^\/kv(?=\/lease\/)/;
 
-/** Returns the RPCs of a version by their paths after the prefix. */
+/** Returns the RPCs of a version of etcd, by their paths without the gateway's prefix, such as `/v3`. */
 export function routesOf(version: ServerVersion): ReadonlyMap<string, Route> {
   const has = (least: string): boolean => isAtLeast(version, least);
   const routes = new Map<string, Route>();

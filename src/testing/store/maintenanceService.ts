@@ -19,6 +19,8 @@ import type { Mvcc } from './mvcc.js';
 
 /** The size of the parts of a snapshot, in bytes. */
 const PART_BYTES = 32 * 1024;
+/** The length of the checksum at the end of a snapshot. etcd does not count it as remaining. */
+const CHECKSUM_BYTES = 32;
 
 /** Writes an alarm in the form that the status response contains. Fields with their defaults are omitted. */
 const textOf = ({ memberId, alarm }: Alarm): string =>
@@ -96,6 +98,7 @@ export function maintenanceService({ mvcc, cluster, space, version, traits }: Co
           const blob = file.slice(at, at + PART_BYTES);
           next({ header: header(), remainingBytes: file.length - at - blob.length, blob, version: storageVersion });
         }
+        next({ header: header(), remainingBytes: 0, blob: new Uint8Array(CHECKSUM_BYTES), version: storageVersion });
         complete();
       },
     })),

@@ -149,8 +149,8 @@ export class Endpoint {
 
   /**
    * Runs a function that contacts the server, after the pause that follows a failure. All waiting calls continue in the
-   * same turn. The first call requests the version, and the other calls share the response. So only one connection is
-   * opened after each pause, for any number of calls and streams.
+   * same turn of the event loop. The first call requests the version, and the other calls share the response. So only
+   * one connection is opened after each pause, for any number of calls and streams.
    */
   afterPause<T>(contact: () => Observable<T>): Observable<T> {
     return this.isPaused ? this.contactPause.pipe(switchMap(contact)) : contact();

@@ -44,7 +44,7 @@ export class EndpointPool {
    *
    * @returns the endpoints that were removed
    */
-  give(origins: readonly string[]): readonly Endpoint[] {
+  setGiven(origins: readonly string[]): readonly Endpoint[] {
     this.given = origins;
     return this.arrange([]);
   }
@@ -54,7 +54,7 @@ export class EndpointPool {
    *
    * @returns the endpoints that an earlier discovery had added, and that were removed now
    */
-  find(origins: readonly string[]): readonly Endpoint[] {
+  setDiscovered(origins: readonly string[]): readonly Endpoint[] {
     return this.arrange(origins);
   }
 

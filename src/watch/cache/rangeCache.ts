@@ -77,7 +77,7 @@ export class RangeCache implements Progressing {
     this.clusterId = clusterId;
     this.history = new History(revision + 1, this.deps.historyEvents);
     this.batches = multicast<EventsBatch>();
-    batches.error(compacted(revision + 1, 'the range was listed again, as its history was lost'));
+    batches.error(compacted(revision + 1, 'the history was lost, and the range was listed again'));
     this.barrier.restart();
     return of(this);
   }
@@ -218,9 +218,12 @@ const beyond = (method: string): EtcdError =>
   new EtcdError('InvalidArgument', `range of cache.${method}: expected keys of the cached range, received other keys`);
 
 function compacted(oldest: number, why: string): CompactedError {
-  return new CompactedError(`cache.watch failed: ${why}, but the cache holds the events from revision ${oldest} on; read the range again`, {
-    compactRevision: oldest,
-  });
+  return new CompactedError(
+    `cache.watch failed: ${why}; the cache has only the events from revision ${oldest} on, so read the range again`,
+    {
+      compactRevision: oldest,
+    },
+  );
 }
 
 /**

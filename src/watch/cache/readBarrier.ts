@@ -54,8 +54,8 @@ interface PendingRead extends Deadline {
 }
 
 /**
- * A read for one observer. Its methods replace a closure for each way in which the read can end, so that a read needs
- * only one object.
+ * A read for one observer. A read ends with a response, an error, a timeout or by unsubscribing. Each of them calls a
+ * method instead of a closure, so that a read needs only one object.
  */
 class ObservedRead<T> extends Deadline implements PendingRead, Unsubscribable {
   batch: Set<PendingRead> | undefined;

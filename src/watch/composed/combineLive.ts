@@ -184,7 +184,10 @@ export function combinedUpdates<P extends LiveParts>(
   });
 }
 
-/** Emits the values of the parts as readings of a view, in which an invalid value is a state. */
+/**
+ * Emits a reading of the values of the parts for each update. An invalid value causes no error: the reading contains it
+ * as `invalid`.
+ */
 export function combinedReadings<P extends LiveParts>(
   followed: readonly Followed[],
   updates: Observable<ViewedUpdate<JointUpdate>>,

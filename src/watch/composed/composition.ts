@@ -29,7 +29,7 @@ export interface CompositionDeps {
   readonly lingerMs: number;
 }
 
-/** The methods that compose live ranges. */
+/** The methods that compose live ranges, and `putConfig`, which writes a config. */
 export type Composition = ReturnType<typeof composition>;
 
 /** Creates the methods that compose live ranges, over the watches of a client. */

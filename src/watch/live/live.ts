@@ -47,7 +47,7 @@ export interface ViewState<T> {
   readonly error: EtcdError | undefined;
 }
 
-/** The facts that show how old a reading may be. */
+/** The facts that show whether a reading may be out of date. */
 interface Origin {
   /**
    * Whether the reading lacks a write of this client that the server has confirmed. A newer reading follows, at the

@@ -220,8 +220,8 @@ export class FollowedRange {
   }
 
   /**
-   * Returns whether a state contradicts notes of later revisions: it has a key that was deleted later, or lacks a key
-   * that existed later. In both cases an event of that change will arrive.
+   * Returns whether notes of later revisions show that a state is old. Such a state has a key that was deleted later,
+   * or lacks a key that existed later. In both cases an event of that change will arrive.
    */
   private contradicts({ revision, state }: Shown, notes: readonly Note[]): boolean {
     const later = notes.filter((note) => note.revision > revision);

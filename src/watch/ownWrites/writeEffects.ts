@@ -32,8 +32,8 @@ export interface WriteEffects {
   /**
    * Reports that the range had no key at this revision.
    *
-   * @param deleted whether the write deleted keys of the range; undefined if unknown. Events of these keys have this
-   * revision
+   * @param deleted whether the write deleted keys of the range; undefined if unknown. The delete events of these keys
+   * have the revision `revision`
    */
   cleared(range: KeyRange, revision: number, deleted: boolean | undefined): void;
   /** Reports that no key was attached to the lease at this revision. */

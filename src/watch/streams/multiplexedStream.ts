@@ -14,7 +14,7 @@ import type { Connected } from './connectionState.js';
 type WatchRequest = RequestOf<typeof watchRpcs.watch>;
 type WatchResponse = ResponseOf<typeof watchRpcs.watch>;
 
-/** A watch on a multiplexed stream, with its number and its observer. */
+/** A watch on a multiplexed stream, with its watch id and its observer. */
 class StreamWatch implements Unsubscribable {
   /**
    * The number of progress notifications for the whole stream that were requested before this watch was created, and
@@ -115,7 +115,7 @@ export class MultiplexedStream implements WatchStream {
   private readonly creating = new Queue<StreamWatch>();
   private readonly watchers = new Map<number, StreamWatch>();
   private lastWanted = 0;
-  /** The cluster of the store. It is stored once here, so that all watches share one string. */
+  /** The id of the store's cluster. The id is stored once here, so that all watches share one string. */
   private cluster: ClusterId | undefined;
   /** The number of progress requests without a response. The server may never respond to some of them. */
   private progressRequests = 0;

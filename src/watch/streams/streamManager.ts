@@ -29,7 +29,7 @@ import {
 /**
  * The part of the response timeout in which a stream has to open on a channel. An endpoint that works opens it at once.
  */
-const HANDSHAKE = 0.5;
+const OPENING_PART = 0.5;
 
 /** Receives the outcomes of a stream over a channel. */
 export interface StreamCallbacks {
@@ -124,7 +124,10 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     });
   }
 
-  /** Adds a user as {@link stream} does, but without an RxJS subscription. */
+  /**
+   * Subscribes `user` to the shared stream, as {@link stream} does for its subscribers, but without an RxJS
+   * subscription.
+   */
   attach(user: Observer<S>): void {
     this.shared.attach(user, () => this.open());
   }
@@ -182,13 +185,13 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
       return this.inTime(this.findChannel(), this.opening.ms).pipe(
         switchMap((found) => {
           used = found;
-          return this.inTime(this.streamOver(found), this.opening.ms * HANDSHAKE);
+          return this.inTime(this.streamOver(found), this.opening.ms * OPENING_PART);
         }),
         tap(() => this.opening.reset()),
       );
     });
     return (waitMs > 0 ? timer(waitMs).pipe(switchMap(() => made)) : made).pipe(
-      catchError((error: unknown) => throwError(() => (isEtcdError(error) ? this.lost(error, used) : error))),
+      catchError((error: unknown) => throwError(() => (isEtcdError(error) ? this.onStreamLost(error, used) : error))),
     );
   }
 
@@ -218,12 +221,12 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
         this.timeout.reset();
       },
       onResponse,
-      onLost: (error) => this.lost(error, channel),
-      onHarmlessEnd: (error) => this.lost(error, undefined),
+      onLost: (error) => this.onStreamLost(error, channel),
+      onHarmlessEnd: (error) => this.onStreamLost(error, undefined),
     });
   }
 
-  private lost(error: EtcdError, channel: Channel | undefined): StreamLostError {
+  private onStreamLost(error: EtcdError, channel: Channel | undefined): StreamLostError {
     const hopeless = channel?.failed(error) === false || !isStreamRetryable(error);
     const now = monotonicNow();
     // Many watches with their own connections may be lost at the same time. Such simultaneous losses count as one

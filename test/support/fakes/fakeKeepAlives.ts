@@ -23,7 +23,7 @@ export function keepAlivesBy(refresh: (request: KeepAliveRequest) => Observable<
     send: (request) => {
       const call = new Subscription();
       under.set(request, call);
-      call.add(refresh(request).subscribe({ next: (hold) => request.refreshed(hold), error: (error: unknown) => request.failed(error) }));
+      call.add(refresh(request).subscribe({ next: (hold) => request.refreshed(hold), error: (error: unknown) => request.onFailed(error) }));
     },
     cancel: (request) => under.get(request)?.unsubscribe(),
     retain: () => undefined,
@@ -41,7 +41,7 @@ export function refreshBy(client: KeepAliveClient, id: LeaseId, timeoutMs: numbe
         subscriber.next(hold);
         subscriber.complete();
       },
-      failed: (error) => subscriber.error(error),
+      onFailed: (error) => subscriber.error(error),
     };
     client.send(request);
     return () => client.cancel(request);

@@ -67,7 +67,7 @@ describe('invalid TLS contents are rejected by their option when the client is c
     ],
     ['an encrypted key', () => ({ cert: tls.client.cert, keyFile: encryptedKeyFile }), 'tls.keyFile', /set the option tls\.passphrase/],
     [
-      'another passphrase',
+      'a passphrase that does not decrypt this key',
       () => ({ cert: tls.client.cert, keyFile: encryptedKeyFile, passphrase: 'wr0ng' }),
       'tls.passphrase',
       /the passphrase of the key in tls\.keyFile/,

@@ -52,10 +52,10 @@ export function findInvalidHeader(headers: unknown): InvalidHeader | undefined {
 
 function problemOf(lower: string, value: unknown, seen: Set<string>): string | undefined {
   if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower))
-    return 'expected a header name that HTTP allows, received a name with other characters or an empty name';
+    return 'expected a header name that HTTP allows, received another name';
   const reason = OWN_HEADERS.get(lower);
   if (reason !== undefined) return `expected a header that is not reserved, received a reserved one; ${reason}`;
-  if (seen.has(lower)) return 'expected each header once, received this header twice, in upper and lower case';
+  if (seen.has(lower)) return 'expected each header once, received this header twice';
   seen.add(lower);
   return HEADER_TEXT.is(value) ? undefined : mismatch(HEADER_TEXT, value);
 }

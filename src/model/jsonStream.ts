@@ -145,7 +145,7 @@ export class JsonStream {
   }
 
   private tooLarge(): EtcdError {
-    return new EtcdError('ResponseTooLarge', `a JSON object in the stream is longer than the option ${this.option} allows`, this.where);
+    return new EtcdError('ResponseTooLarge', `a JSON object is longer than the option ${this.option} allows`, this.where);
   }
 }
 

@@ -98,7 +98,7 @@ function nonEmpty(field: string, value: unknown): BytesLike {
  */
 function checkEnd(to: BytesLike): BytesLike {
   if (to.length === 1 && (to === ZERO || to[0] === 0))
-    throw invalid('one zero byte in the field to, and no key is below it; for all keys from a key on, use { from }');
+    throw invalid('a zero byte in the field to, and no key is below a zero byte; for all keys from a key on, use { from }');
   return to;
 }
 

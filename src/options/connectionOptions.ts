@@ -319,7 +319,7 @@ export function checkStreams(options: StreamOptions, endpoints: readonly string[
   if (transport === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:')))
     throw new InvalidOptionError(
       'streams.transport',
-      "expected https endpoints for 'http2', received http endpoints; etcd serves JSON over HTTP/2 only with TLS",
+      "expected https endpoints for 'http2', received http endpoints; etcd has JSON over HTTP/2 only with TLS",
     );
   checkBackoff('streams', initialBackoffMs, maxBackoffMs);
   return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, jitter, maxRetries, lingerMs };

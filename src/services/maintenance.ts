@@ -183,8 +183,6 @@ export interface SnapshotPart {
  */
 const SECTOR_BYTES = 512;
 
-const lacksChecksum = (bytes: number): boolean => bytes > 0 && bytes % SECTOR_BYTES === 0;
-
 /**
  * Reads a member's database in parts. If the stream ends early, the Observable errors, so that no incomplete file is
  * written.
@@ -196,7 +194,7 @@ export function snapshot(caller: Caller, options?: CallOptions): Observable<Snap
     const parts = caller.stream(maintenanceRpcs.snapshot, {}, options).pipe(
       map(({ blob, remainingBytes, version }): SnapshotPart => {
         bytesSent += blob.length;
-        complete = remainingBytes === 0 && !lacksChecksum(bytesSent);
+        complete = remainingBytes === 0 && bytesSent % SECTOR_BYTES > 0;
         return { blob, bytesSent, remainingBytes, version };
       }),
     );

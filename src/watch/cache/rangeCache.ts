@@ -219,7 +219,7 @@ const beyond = (method: string): EtcdError =>
 
 function compacted(oldest: number, why: string): CompactedError {
   return new CompactedError(
-    `cache.watch failed: ${why}; the cache has only the events from revision ${oldest} on, so read the range again`,
+    `cache.watch failed: ${why}; the cache has the events from revision ${oldest} on; read the range again`,
     {
       compactRevision: oldest,
     },

@@ -318,7 +318,7 @@ export const ANSWERS: FakeScript = ({ path, body }, reply) => {
     case '/v3/election/observe':
       return void reply.stream().end(JSON.stringify({ result: { header } }) + '\n');
     case '/v3/maintenance/snapshot':
-      return void reply.stream().end(JSON.stringify({ result: { header, remaining_bytes: '0', blob: '' } }) + '\n');
+      return void reply.stream().end(JSON.stringify({ result: { header, remaining_bytes: '0', blob: 'AA==' } }) + '\n');
     case '/v3/kv/txn':
       return reply.json(200, { header, succeeded: true, responses: (request['success'] as object[] | undefined)?.map(answerTo) });
     case '/v3/watch':

@@ -97,8 +97,8 @@ describe('an invalid range is rejected as InvalidArgument', () => {
     ['an empty from', { from: new Uint8Array(0) }, /an empty from/],
     ['an empty to', { from: 'a', to: '' }, /an empty to/],
     // etcd takes it as "no end": a delete of a range that holds nothing would delete all later keys.
-    ['a zero byte as the end, which etcd takes for no end at all', { from: 'a', to: '\0' }, /omit to for/],
-    ['a zero byte as the end, in bytes', { from: 'a', to: Uint8Array.of(0) }, /omit to for/],
+    ['a zero byte as the end, which etcd takes for no end at all', { from: 'a', to: '\0' }, /use \{ from \}/],
+    ['a zero byte as the end, in bytes', { from: 'a', to: Uint8Array.of(0) }, /use \{ from \}/],
     ['an end that is undefined, which would be no end at all', { from: 'a', to: undefined }, /received nothing in the field to/],
     ['nothing', undefined, /received nothing$/],
     ['null', null, /received null$/],

@@ -51,8 +51,7 @@ export function findInvalidHeader(headers: unknown): InvalidHeader | undefined {
 }
 
 function problemOf(lower: string, value: unknown, seen: Set<string>): string | undefined {
-  if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower))
-    return 'expected a header name that HTTP allows, received another name';
+  if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower)) return 'expected a header name that HTTP allows, received another name';
   const reason = OWN_HEADERS.get(lower);
   if (reason !== undefined) return `expected a header that is not reserved, received a reserved one; ${reason}`;
   if (seen.has(lower)) return 'expected each header once, received this header twice';

@@ -218,12 +218,9 @@ const beyond = (method: string): EtcdError =>
   new EtcdError('InvalidArgument', `range of cache.${method}: expected keys of the cached range, received other keys`);
 
 function compacted(oldest: number, why: string): CompactedError {
-  return new CompactedError(
-    `cache.watch failed: ${why}; the cache has the events from revision ${oldest} on; read the range again`,
-    {
-      compactRevision: oldest,
-    },
-  );
+  return new CompactedError(`cache.watch failed: ${why}; the cache has the events from revision ${oldest} on; read the range again`, {
+    compactRevision: oldest,
+  });
 }
 
 /**

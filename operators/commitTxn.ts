@@ -21,8 +21,8 @@ import type { TxnTarget } from './internal/putTarget.js';
  * A txn with a compare that is false is not an error: `succeeded` is false, and `responses` are those of `failure`. A
  * txn of {@link guardedBy} with a guard that is false errors with `LockLost`.
  *
- * If the source is faster than the server, its values wait in memory. Each txn is sent at most once. If its outcome is
- * unknown, the stream errors with `AmbiguousWrite`, and later values are ignored.
+ * If the source is faster than the server, its values wait in memory. A txn that writes is sent at most once. If its
+ * outcome is unknown, the stream errors with `AmbiguousWrite`. After any error, later values are ignored.
  *
  * ## Example
  *

@@ -60,8 +60,9 @@ export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
  * changed and then changed back. The result contains the item as `change`, with all its fields.
  *
  * If the source is faster than the server, its values wait in memory. Each write is sent at most once. After
- * `AmbiguousWrite` you may send the same change again. If the first write was carried out, the second one is rejected,
- * and `current` has your own value.
+ * `AmbiguousWrite` you may send the same change again, if `expected` is a `modRevision`. If the first write was carried
+ * out, the second one is then rejected. `current` has your own value, unless another client has written to the key
+ * since.
  *
  * ## Example
  *

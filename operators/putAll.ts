@@ -34,8 +34,8 @@ export interface PutAllOptions {
 type Settings = BulkLimits & Required<PutAllOptions>;
 
 /**
- * Writes a stream of entries as fast as etcd can process them, in txns of up to 128 puts, several at a time. Emits the
- * entries of each txn with the revision at which they were written.
+ * Writes a stream of entries as fast as etcd can process them, by default in txns of up to 128 puts, eight at a time.
+ * Emits the entries of each txn with the revision at which they were written.
  *
  * ```text
  * source:  -1-23456--------------|
@@ -44,19 +44,20 @@ type Settings = BulkLimits & Required<PutAllOptions>;
  * ```
  *
  * No entry is delayed to fill a txn: a txn contains the entries that wait when it is sent. While fewer than
- * `concurrency` txns are pending, an entry of an Observable is sent at once, alone. Entries of the same key are all
- * written, in their order, each at a separate revision. Each is sent after the response to the previous one. Entries of
- * different keys are written in any order. Txns are emitted in the order of their responses.
+ * `concurrency` txns are pending, an entry of an Observable is sent at once, alone, unless its key has a pending entry.
+ * Entries of the same key are all written, in their order, each at a separate revision. Each is sent after the response
+ * to the previous one. Entries of different keys are written in any order. Txns are emitted in the order of their
+ * responses.
  *
  * An Observable cannot wait for its consumer, so entries wait in memory, up to `maxWaiting`. If the source is an
  * iterable or async iterable, such as a generator, pass it to `putAll` itself. Then only as many entries are read as
  * the next txns can contain.
  *
  * Each txn is sent at most once. After the first failure no further txn is sent. The operator waits for the pending
- * txns and emits their results, and then errors with a {@link PutAllError}. Each entry was either emitted, or is
- * `ambiguous` (it is unknown whether it was written), or `unwritten`. An error of the source, an invalid entry
- * (`InvalidArgument`) and `BufferOverflow` are passed on after all earlier entries were written. Unsubscribing aborts
- * the pending txns.
+ * txns and emits their results, and then errors with a {@link PutAllError}. Each entry that was read was either
+ * emitted, or is `ambiguous` (it is unknown whether it was written), or `unwritten`. An error of the source, an invalid
+ * entry (`InvalidArgument`) and `BufferOverflow` are passed on after all earlier entries were written. Unsubscribing
+ * aborts the pending txns.
  *
  * ## Example
  *

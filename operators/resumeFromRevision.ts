@@ -27,9 +27,9 @@ export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
 }
 
 /**
- * Joins several streams, each of which may break, so that the result is one stream without an end. When a stream
- * breaks, the factory creates another one, which starts at the last revision. No item is lost, repeated or reordered,
- * even if a stream breaks in the middle of a revision.
+ * Joins several streams, each of which may break, into one continuous stream. When a stream completes, or fails with a
+ * temporary error, the factory creates another one, which starts at the last revision. No item is lost, repeated or
+ * reordered, even if a stream breaks in the middle of a revision.
  *
  * ```text
  * factory(5):  --a@5--b@6--#

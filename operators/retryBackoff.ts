@@ -16,8 +16,8 @@ export interface RetryBackoffOptions<T> extends BackoffOptions {
    */
   readonly retryIf?: (error: unknown) => boolean;
   /**
-   * Returns whether a value resets the count of failures. The pause after the next failure is then `initialMs` again.
-   * By default every value resets the count.
+   * Returns whether a value resets the count of failures. The pause after the next failure is then at most `initialMs`
+   * again. By default every value resets the count.
    */
   readonly resetOn?: (value: T) => boolean;
 }
@@ -32,8 +32,8 @@ export const retryKinds = (): OptionKinds<RetryBackoffOptions<never>> => ({
 
 /**
  * Retries after a temporary error, with exponential backoff. The pauses are `initialMs`, twice that, and so on up to
- * `maxMs`, each shortened at random. It is RxJS' `retry` with a growing delay. A *value* resets the delay; a new
- * subscription does not.
+ * `maxMs`, each shortened at random. It is RxJS' `retry` with a growing delay. By default, each *value* resets the
+ * delay. The next subscription to the source does not reset it.
  *
  * ```text
  * source:  --a--#

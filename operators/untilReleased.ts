@@ -14,7 +14,7 @@ import { completeWhenReleased } from '../src/util/releases.js';
  *
  * Put it last. Errors are passed on at once. A failing release delays the completion until its retries end; the lease
  * then expires by itself. Await the completion with `lastValueFrom`, as `firstValueFrom` does not wait for it. The
- * operators `withLock`, `withLease` and `whileLeader` wait for their own releases.
+ * operator `withLock` waits for its own releases. So do `withLease` and `whileLeader` with `onComplete: 'release'`.
  *
  * ## Example
  *

@@ -22,9 +22,9 @@ import { unlessLost, runWhile, runWhileKinds, type RunWhileOptions } from './int
  * leadership is resigned.
  *
  * An error of the work is passed on, and ends the leadership. With `onLost: 'reacquire'` the work is run again, after a
- * pause, when its error is temporary. Temporary errors are a lost connection, a slow server, a full database, a write
- * of unknown outcome, and a loss that was not reported yet. The work must therefore tolerate a second run, and should
- * first check which part is done already.
+ * pause, when its error is temporary. Temporary errors include a lost connection, no leader, a slow server, a full
+ * database, a write of unknown outcome, and a loss not reported yet. The work must therefore tolerate a second run, and
+ * should first check which part is done already.
  *
  * Until the loss is detected, a pending call may still be carried out. So let the work use {@link guardedBy} for its
  * writes.

@@ -24,16 +24,16 @@ export interface LeaseEventLike<L extends object> {
  *
  * `G` means granted, `r` refreshed, and `L` lost. The lease is kept when the work completes. So work that puts a key
  * may complete at once, and the key exists as long as the lease. With `onComplete: 'release'` the stream then
- * completes, and the lease is revoked.
+ * completes, and the lease is revoked, unless its option `release` is `keep`.
  *
  * A failed refresh is retried. Meanwhile the lease is still held, and its work continues. An error of the source stops
  * the work before the error is passed on. Completion of the source stops the work, too, as the client was closed and
  * the lease is no longer held.
  *
- * An error of the work is passed on, and releases the lease. With `onLost: 'regrant'` the work is run again under the
- * same lease, after a pause, when its error is temporary. Temporary errors are a lost connection, a slow server, a full
- * database, a write of unknown outcome, and a loss that was not reported yet. The writes of the work may therefore be
- * carried out twice, as after each loss.
+ * An error of the work is passed on, and releases the lease in the same way. With `onLost: 'regrant'` the work is run
+ * again under the same lease, after a pause, when its error is temporary. Temporary errors include a lost connection,
+ * no leader, a slow server, a full database, a write of unknown outcome, and a loss not reported yet. The writes of the
+ * work may therefore be carried out twice, as after each loss.
  *
  * ## Example
  *

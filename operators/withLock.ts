@@ -26,7 +26,7 @@ export interface WithLockOptions {
    * The policy for a new job, named after the flattening operators of RxJS:
    * - `concat` (the default): the new job waits until the previous one is done, and then for the lock
    * - `switch`: the new job replaces the previous one, which is stopped or removed from the queue of the lock
-   * - `exhaust`: the new job is dropped
+   * - `exhaust`: the new job is dropped while the previous one runs, or while its lock is being released
    * - `merge`: the new job waits for its lock at once; with a separate lock for each job, jobs run in parallel
    */
   readonly strategy?: LockStrategy;
@@ -53,8 +53,8 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * As soon as the ownership is no longer certain, the job is stopped, and the error (`LockLost`) is passed on. The job
  * is not retried automatically, as a part of it may be done. With `etcd.lock(name, { onLost: 'reacquire' })` the job is
  * stopped, and run again from its beginning when the lock is owned again. It is also run again, after a pause, when it
- * fails with a temporary error. Temporary errors are a lost connection, a slow server, a full database, a write of
- * unknown outcome, and a loss that was not reported yet. Such a job must tolerate a second run.
+ * fails with a temporary error. Temporary errors include a lost connection, no leader, a slow server, a full database,
+ * a write of unknown outcome, and a loss not reported yet. Such a job must tolerate a second run.
  *
  * The error is also `LockLost` if the lock completes, for example because the client is closed. So an unfinished job is
  * reported.
@@ -62,8 +62,8 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * Until the loss is detected, a pending call may still be carried out. So add the ownership's `guard` to the job's
  * txns, with {@link guardedBy}.
  *
- * Use `etcd.lock`, which waits for the lock. With `etcd.tryLock`, a job that directly follows another one may fail, as
- * the lock is not released yet.
+ * Use `etcd.lock`, which waits for the lock. With `etcd.tryLock`, a job fails if the lock has another owner. With the
+ * strategies `switch` and `merge`, this may be an earlier job.
  *
  * ## Example
  *

@@ -35,7 +35,10 @@ declare global {
   }
 }
 
-/** A client of an etcd cluster. All its calls and streams share one pool of connections. */
+/**
+ * A client of an etcd cluster. Its calls share one connection pool for each endpoint. Streams, and calls that wait at
+ * the server, have separate connections.
+ */
 export interface Client extends Namespace {
   readonly promises: Promises<Client>;
   readonly auth: AuthService;
@@ -45,14 +48,14 @@ export interface Client extends Namespace {
   /** Reads the version of a server and of its cluster (`GET /version`). */
   version(options?: CallOptions): Observable<ServerVersion>;
   /**
-   * Reads whether a server is healthy (`GET /health`). For an unhealthy server the Observable does not error,
-   * but emits `{ health: false, reason }`.
+   * Reads whether a server is healthy (`GET /health`). For an unhealthy server the Observable does not error, but emits
+   * `{ health: false, reason }`. Some versions of etcd send no `reason`.
    */
   health(options?: CallOptions): Observable<ServerHealth>;
   /**
-   * Checks whether a server itself works, whatever the state of its cluster (`GET /livez`, etcd 3.4.29, 3.5.11 and
-   * newer). A server that fails this check may have to be restarted. A failed check is not an error: the Observable
-   * emits `ok: false`.
+   * Checks whether a server itself works, whatever the state of its cluster (`GET /livez`, since etcd 3.4.29 and
+   * 3.5.11). A server that fails this check may have to be restarted. A failed check is not an error: the Observable
+   * emits `ok: false`. Errors with `UnsupportedServerVersion` on older servers.
    *
    * ```ts
    * etcd.livez({ endpoint }).subscribe(({ ok, checks }) => console.log(ok, checks));
@@ -63,9 +66,9 @@ export interface Client extends Namespace {
    */
   livez(options?: CallOptions): Observable<HealthChecks>;
   /**
-   * Checks whether a server can serve clients now (`GET /readyz`, etcd 3.4.29, 3.5.11 and newer). A ready server has a
+   * Checks whether a server can serve clients now (`GET /readyz`, since etcd 3.4.29 and 3.5.11). A ready server has a
    * leader, its data are not corrupt, and it is not a learner. A failed check is not an error: the Observable emits
-   * `ok: false` with the `reason`. Errors with `UnsupportedServerVersion` on older servers.
+   * `ok: false`, and `checks` has the `reason`. Errors with `UnsupportedServerVersion` on older servers.
    */
   readyz(options?: CallOptions): Observable<HealthChecks>;
   /** Reads a server's metrics (`GET /metrics`), and parses them. */
@@ -129,9 +132,10 @@ export interface Client extends Namespace {
   sync(): Observable<readonly string[]>;
 
   /**
-   * Returns a client for another user, or for no user, that shares the connections of this client. All other settings
-   * are the same. The new client is closed together with this client; close it earlier to release its leases and locks.
-   * {@link Client.setEndpoints} of this client also replaces the endpoints of the new client.
+   * Returns a client for another user, or for no user. It shares the connection pools of this client, but has separate
+   * streams. All other settings are the same. The new client is closed together with this client. To release its leases
+   * and locks earlier, close the new client first. {@link Client.setEndpoints} of this client also replaces the
+   * endpoints of the new client.
    *
    * ```ts
    * const reader = etcd.withAuth({ username: 'reader', password });
@@ -157,14 +161,18 @@ export interface Client extends Namespace {
   setEndpoints(endpoints: EndpointsOption): void;
 
   /**
-   * Closes the client. Watches, campaigns and all Observables with `onLost: 'reacquire'` complete. Held leases and
-   * locks are released, and their Observables complete. Pending operations, such as `lock` or `watchOnce`, fail with
-   * `ClientClosed`, and so do calls in progress. A write that was already sent fails with `AmbiguousWrite`. The Promise
-   * resolves when all sockets are closed; a process with nothing else to do then exits.
+   * Closes the client. Watches, campaigns, announcements and all Observables with `onLost: 'reacquire'` or `'regrant'`
+   * complete. Held leases and locks are released, and their Observables complete. Leases with `release: 'keep'` are not
+   * revoked, and neither are adopted leases by default. Other Observables that still wait, such as `lock` or
+   * `watchOnce`, fail with `ClientClosed`, and so do calls in progress. A write that was already sent fails with
+   * `AmbiguousWrite`. The Promise resolves when all connections are closed; a process with nothing else to do then
+   * exits. A client of {@link Client.withAuth} leaves the shared connections open.
    *
    * The result lists the leases and keys that may still exist on the server, until their TTL has passed. `close()`
-   * waits for at most `timeoutMs`. It stops waiting earlier if no release is confirmed for a fifth of that time, or for
-   * 2 s if that is longer. The result includes releases that began before `close()` and had not ended.
+   * waits for the releases for at most `timeoutMs`. Unless `timeoutMs` is `Infinity`, it stops waiting earlier if no
+   * release is confirmed for some time. This time is a fifth of `timeoutMs`, and at least 2 s. The result includes
+   * releases that began before `close()` and had not ended. It does not include the leases and keys of clients of
+   * {@link Client.withAuth}.
    *
    * ```ts
    * const { released, unreleased } = await etcd.close({ timeoutMs: 30_000 });

@@ -45,16 +45,18 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits the changes of a range as they happen (`Watch.Watch`). The Observable is hot: all subscribers of the same
-   * range with the same options share one watch of the server. This watch ends shortly after the last subscriber has
-   * unsubscribed. It resumes by itself after lost connections, restarts and expired tokens. No change is skipped or
-   * repeated.
+   * range with the same filters share one watch of the server. With `startRevision`, each subscriber has a separate
+   * watch. The shared watch ends shortly after the last subscriber has unsubscribed. A watch resumes by itself after
+   * lost connections, restarts and expired tokens. No change is skipped or repeated.
    *
-   * The watch errors only if it cannot continue correctly:
+   * The watch errors only if it cannot continue correctly. The usual reasons are:
    * - `CompactedError`: the history that the watch needs was compacted
    * - `PermissionDenied`: the user may not read the range
    * - `FutureRev`: the store was wiped or restored
    * - `ClusterIDMismatch`: the store belongs to another cluster
-   * - `ResponseTooLarge`: the history is too long for an old server to replay
+   * - `ResponseTooLarge`: a message is longer than `maxResponseBytes`, or the history is too long for an old server to
+   *   replay
+   * - `RetriesExhausted`: more attempts failed than `streams.maxRetries` allows
    *
    * The watch reports each write that this client sends after `subscribe()` returns. It reports the
    * writes that other clients make after the server has confirmed the watch. `onStart` is called at the confirmation.
@@ -110,8 +112,8 @@ export interface Namespace extends Coordination {
    *
    * The Observable is hot, and shared by all subscribers of the same range. A late subscriber begins with the current
    * state, which includes every write of this client that the server has confirmed. Each emitted state is one that the
-   * store really had, and is immutable. If the history was compacted, the range is listed again, and the next update is
-   * a `resync`, which includes the deletes.
+   * store really had, and is immutable. If the history was compacted, or the store was restored, the range is listed
+   * again. The next update is then a `resync`, which includes the deletes.
    *
    * ```ts
    * etcd.live({ prefix: 'services/' }).subscribe(({ type, state, changes }) => {
@@ -124,7 +126,8 @@ export interface Namespace extends Coordination {
   /**
    * Emits the value of a key, and each later value; undefined while the key does not exist. The value is read as JSON,
    * and checked by the codec. An invalid value errors with `InvalidValueError`. With `onInvalid`, the error is passed
-   * to that function, and the last valid value stays in force.
+   * to that function, and the last valid value stays in force. If there is no valid value yet, `fallback` is emitted,
+   * or nothing without this option.
    *
    * ```ts
    * etcd.liveValue('app/config', { codec: AppConfig }).subscribe((config) => apply(config ?? DEFAULTS));
@@ -191,7 +194,7 @@ export interface Namespace extends Coordination {
    * completely.
    *
    * If the codec rejects a config, the last valid one stays in force, and `rejected` names the keys. If there is no
-   * valid config yet, only the defaults are in force. If the defaults are not valid either, the stream errors with
+   * valid config yet, only the defaults are in force. If there are no valid defaults either, the stream errors with
    * `InvalidValueError`. Apart from that, the stream errors as {@link Namespace.combineLive} does.
    *
    * ```ts

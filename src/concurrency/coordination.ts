@@ -68,26 +68,28 @@ export interface Coordination {
    *   .subscribe();
    * ```
    *
-   * While etcd cannot be reached, the Observable waits. See {@link Session.orphan} for a lease that must outlive its
-   * session.
+   * If etcd cannot be reached at the start, the Observable waits. See {@link Session.orphan} for a lease that must
+   * outlive its session.
    */
   session(options?: NewSessionOptions): Observable<Session>;
 
   /**
    * Keeps a key under a lease, as long as the Observable is subscribed to. If the lease is lost, the key is written
-   * again under another lease. So the key is restored after lost connections, revocations and outages. Unsubscribing
-   * deletes the key at once. Each event is an {@link Announcement}.
+   * again under another lease. So the key is restored after lost connections, revocations and outages. With the option
+   * `session`, the Observable errors instead. Unsubscribing deletes the key at once. Each event is an {@link
+   * Announcement}.
    *
    * The value may be an Observable: each value replaces the previous one, in order. While a value is being written,
-   * only the newest later value is kept. The key does not exist before the first value, and keeps the last one when the
-   * Observable completes. An error of the Observable ends the announcement.
+   * only the newest later value is kept. The key does not exist before the first value, and keeps the last one when
+   * that Observable completes. An error of that Observable ends the announcement, and so does its completion without a
+   * value.
    *
    * ```ts
    * etcd.announce('nodes/node-1', load$.pipe(map(String)), { ttl: 10 }).subscribe(({ type }) => console.log(type));
    * ```
    *
    * An existing key is replaced. If another client deletes or replaces the key, the key is written again only with the
-   * next value. The Observable completes when the client is closed.
+   * next value, or after a loss of the lease. The announcement completes when the client is closed.
    *
    * If another client revokes the lease, the revocation is detected at the next keepalive, within a third of the TTL.
    * The key is missing until then. To detect the revocation at once, a watch for each key would be needed.
@@ -96,11 +98,11 @@ export interface Coordination {
 
   /**
    * Acquires a lock, and holds it as long as the Observable is subscribed to. The Observable emits when the lock is
-   * owned. It errors with `LockLost` as soon as the ownership is no longer certain. The causes are a lease that was not
-   * refreshed in time, and a deleted key. Unsubscribing releases the lock, or removes the waiter from the queue. The
-   * lock is fair: waiters own it in the order of their arrival. It also excludes `etcdctl lock` and the locks of etcd's
-   * Go client, as they use the same keys. The locks of npm's `etcd3` and of Python's `etcd3-py` use other keys, and are
-   * not excluded.
+   * owned. It errors with `LockLost` as soon as the ownership is no longer certain. Usual causes are a lease that was
+   * not refreshed in time, and a deleted key. A waiter that loses its lease or key errors in the same way.
+   * Unsubscribing releases the lock, or removes the waiter from the queue. The lock is fair: waiters own it in the
+   * order of their arrival. It also excludes `etcdctl lock` and the locks of etcd's Go client, as they use the same
+   * keys. The locks of npm's `etcd3` and of Python's `etcd3-py` use other keys, and are not excluded.
    *
    * Stay subscribed while you work. `firstValueFrom(lock)` releases the lock at once, and
    * `lock.pipe(take(1), mergeMap(work))` releases it as soon as the work has started. Put `take(1)` after the work
@@ -238,12 +240,13 @@ export interface Coordination {
   services(target: string, options?: ServicesOptions): Services;
 
   /**
-   * Runs a transaction. The body reads and writes through `tx`. If all its reads are still valid afterwards, its writes
-   * are committed in one txn. Otherwise the body runs again. So **the body may run several times**, and must have no
-   * side effects that cannot be repeated. The body returns a value, or an Observable or a Promise of one. If the body
-   * fails, nothing is written, and its error is passed on. Errors with `Conflict` after `maxAttempts` attempts that
-   * failed because of other writes. Errors with `AmbiguousWrite` if it is unknown whether the transaction was
-   * committed. The transaction is not retried in that case.
+   * Runs a transaction. The body reads and writes through `tx`. By default, its writes are committed in one txn if no
+   * key that it read or writes has changed since; see the option `isolation`. If one has changed, the body runs again.
+   * So **the body may run several times**, and must have no side effects that cannot be repeated. The body returns a
+   * value, or an Observable or a Promise of one. If the body fails, nothing is written, and its error is passed on.
+   * Errors with `Conflict` after `maxAttempts` attempts that failed because of other writes or a compaction. Errors
+   * with `AmbiguousWrite` if it is unknown whether the transaction was committed. The transaction is not retried in
+   * that case.
    *
    * ```ts
    * const transfer = etcd.stm((tx) =>

@@ -105,8 +105,8 @@ export const statusOfCode = (code: GrpcCode): number => STATUS_BY_CODE[code];
 
 /**
  * Returns the HTTP status that fits an error, for servers that are built on rxetcd. It follows gRPC's own mapping of
- * codes, with better statuses for some reasons. These are 410 for `Compacted`, 423 for `Locked`, and 409 for `Conflict`
- * and for things that exist already. `RequestTooLarge` is 413, and a response that is not etcd's is 502.
+ * codes, with better statuses for some reasons. Examples are 410 for `Compacted`, 423 for `Locked`, 404 for
+ * `UserNotFound`, and 409 for things that exist already. `RequestTooLarge` is 413, and `MalformedResponse` is 502.
  * `AmbiguousWrite` is 500, because proxies retry a request after 502, 503 or 504. Any value that is not an error of
  * rxetcd is 500.
  *

@@ -98,7 +98,8 @@ export interface ErrorDetails {
 /**
  * The base class of every error that rxetcd emits or throws. `reason` is the name of the error, usually etcd's own
  * name. `code` is its gRPC code, and `codeNumber` is the number of that code. `rpc` and `endpoint` describe the failed
- * request. No error contains a password, a token, the value of a key or a header.
+ * request. No message contains a password, a token, a header, or the value of a key. Only `bytes`, and the entries of a
+ * `PutAllError`, may contain values of keys.
  *
  * ```ts
  * etcd.kv.get('a', { revision: 1 }).subscribe({
@@ -211,7 +212,9 @@ export class UnsupportedServerVersionError extends EtcdError<'UnsupportedServerV
 }
 
 /**
- * The error for an invalid option of `createClient`; `option` is its path, such as `endpoints[1]` or `auth.password`.
+ * The error for an invalid option of `createClient`, or an invalid argument of `withAuth` or `setEndpoints`. A call
+ * errors with it if the function of `retry` fails. `option` is the path of the option, such as `endpoints[1]` or
+ * `auth.password`.
  */
 export class InvalidOptionError extends EtcdError<'InvalidOption'> {
   override readonly name: string = 'InvalidOptionError';

@@ -4,7 +4,7 @@ import { multicast } from '../util/rx.js';
 import { monotonicNow } from '../util/time.js';
 import type { LeaseId } from './ids.js';
 
-/** An event of a call or of one of its attempts. `elapsedMs` counts from the first attempt of the call. */
+/** An event of a call or of one of its attempts. `elapsedMs` counts from the start of the call. */
 export type CallDiagnostic =
   | { readonly type: 'attemptBegun'; readonly rpc: string; readonly endpoint: string; readonly attempt: number }
   /** The attempt failed. `action` is the action that follows: `fail`, `ambiguous`, or a kind of retry. */

@@ -39,7 +39,8 @@ import type { Wire } from '../transport/wire.js';
 
 /**
  * The options of `createClient`. They are checked when the client is created. If an option is invalid, the
- * `InvalidOptionError` names it.
+ * `InvalidOptionError` names it. Browsers and Bun reject `connectTimeoutMs`, `maxConnections`, `keepAliveMs` and
+ * `userAgent`, and browsers also reject `tls`.
  */
 export interface ClientOptions {
   /**
@@ -51,8 +52,8 @@ export interface ClientOptions {
   /**
    * A user and password, or a function that returns them as a value, a Promise or an Observable. The function is called
    * before the first call, and again when the server rejects them (`AuthFailed`). So a password can be changed while
-   * the client runs. Alternatively, pass a token, such as a JWT, or a function that returns one. Without `auth` calls
-   * carry no token.
+   * the client runs. Alternatively, pass `{ token }`: a token, such as a JWT, or a function that returns one. Without
+   * `auth` calls carry no token.
    *
    * ```ts
    * createClient({ auth: async () => ({ username: 'app', password: await readFile('/run/secrets/etcd', 'utf8') }) });
@@ -62,7 +63,8 @@ export interface ClientOptions {
   /**
    * The certificates to trust and to present, as PEM or as PEM files; for `https` endpoints only. A file that changes
    * is used for later connections, as soon as its contents are complete. Certificates are always verified. Pass a
-   * self-signed certificate as `ca`, and the name in it as `serverName`.
+   * self-signed certificate as `ca`. If the name in a certificate differs from the endpoint's host, pass this name as
+   * `serverName`.
    */
   readonly tls?: TlsSettings;
   /** The timeout for opening a connection, in milliseconds: 5 000 by default. */
@@ -71,6 +73,8 @@ export interface ClientOptions {
    * The timeout of a call with all its retries, in milliseconds: 10 000 by default; `Infinity` for no limit. It is
    * counted from the time at which the call is first sent. The time before that, in which the call waits to be sent,
    * has the same limit. However, a call waits longer for a connection as long as the endpoint completes other calls.
+   * RPCs that may take long, such as `Lock.Lock`, `Election.Campaign`, `Maintenance.Defragment` and
+   * `Maintenance.Snapshot`, have no limit by default.
    */
   readonly requestTimeoutMs?: number;
   /**
@@ -80,16 +84,17 @@ export interface ClientOptions {
   readonly maxPendingCalls?: number;
   /**
    * The timeout of `close()` for releasing leases, locks and the like, in milliseconds: 10 000 by default; `Infinity`
-   * for no limit. `close()` stops waiting earlier if no release is confirmed for a fifth of that time, or for 2 s if
-   * that is longer.
+   * for no limit. With a limit, `close()` stops waiting earlier if no release is confirmed for some time. This time is
+   * a fifth of the limit, and at least 2 s.
    */
   readonly closeTimeoutMs?: number;
   /**
    * The time without data after which a call is also sent to the next endpoint, in milliseconds. The default is 800;
-   * `Infinity` means no limit. It applies to reads, and to writes that have not been sent. The time is halved from the
-   * second attempt on, and multiplied by four whenever all endpoints have timed out. If there is no other endpoint, the
-   * call is sent to the same one on a new connection. The reason is that a network may have dropped the old connection
-   * without closing it. The client uses the first response that arrives.
+   * `Infinity` means no limit. It applies to reads, and to writes that have not been sent. With several endpoints, the
+   * time is halved from the second attempt on. It is multiplied by four whenever all endpoints have timed out, and for
+   * a response that is expected to be long. If there is no other endpoint, the call is sent to the same one on a new
+   * connection. The reason is that a network may have dropped the old connection without closing it. The client uses
+   * the first response that arrives. With `retry: false` no call is sent again.
    */
   readonly attemptTimeoutMs?: number;
   /**
@@ -101,9 +106,10 @@ export interface ClientOptions {
    */
   readonly discovery?: boolean | { readonly intervalMs?: number };
   /**
-   * The policy for failed attempts. `true`, the default, uses rxetcd's own table. With `false` no call is retried, and
-   * every failure is passed on unchanged. A function is called for each failed attempt. A write of unknown outcome
-   * fails with `AmbiguousWrite` in any case. An object sets the policy, the number of attempts and the pauses.
+   * The policy for failed attempts. `true`, the default, uses rxetcd's own table. With `false` no call is retried. A
+   * function is called for each failed attempt. An object sets the policy, the number of attempts and the pauses. With
+   * any value, a write of unknown outcome fails with `AmbiguousWrite`, unless the function returns `resend`. Watches,
+   * locks and leases have separate retries, which this option does not affect.
    *
    * ```ts
    * createClient({ retry: { maxAttempts: 2, initialBackoffMs: 20, maxBackoffMs: 200, jitter: 0.2 } });
@@ -120,14 +126,16 @@ export interface ClientOptions {
   readonly keepAliveMs?: number;
   /**
    * The maximum length of a response, or of a message of a stream, in bytes of JSON: 128 MiB by default. The option can
-   * be at most 512 MiB less 24 bytes, which is the length of the longest string. A longer response fails with
-   * `ResponseTooLarge`, and is not kept in memory; `kv.pages` then requests shorter pages.
+   * be at most 512 MiB less 24 bytes, which is the length of V8's longest string. A longer response is not kept in
+   * memory. The call fails with `ResponseTooLarge`, or with `AmbiguousWrite` if it is a write; `kv.pages` requests
+   * shorter pages.
    */
   readonly maxResponseBytes?: number;
   /**
    * Headers of every request, except of requests to an endpoint that `discovery` has not confirmed yet.
    * `authorization`, `content-type`, `content-length`, `host` and similar headers are reserved, as rxetcd sets them.
-   * `accept-encoding` and other headers that change the form of a response are rejected.
+   * `accept-encoding` and other headers that change the form of a response are rejected. In browsers and on Bun,
+   * WebSockets carry none of these headers.
    */
   readonly headers?: Readonly<Record<string, string>>;
   /** The header `user-agent` of requests: `rxetcd` by default. */
@@ -139,11 +147,12 @@ export interface ClientOptions {
    */
   readonly apiPrefix?: string;
   /**
-   * Whether plain gets (`kv.get(key)`) of the same turn of the event loop are sent as one read-only txn: true by
-   * default. Batching adds no latency, and does not change the result of any get.
+   * Whether plain gets of the same turn of the event loop are sent together, in read-only txns of up to 128 gets: true
+   * by default. Plain gets are `kv.get(key)`, and those whose only option is `serializable`. Large values are read
+   * alone. Batching adds no latency, and does not change the result of any get.
    */
   readonly batchReads?: boolean;
-  /** The transport and the timeouts of watches and keepalives. */
+  /** The transport, the timeouts and the retries of watches and keepalives. */
   readonly streams?: StreamOptions;
   /**
    * A logger for the events of `diagnostics$`, such as `console`: an object with the methods `debug`, `info`, `warn`

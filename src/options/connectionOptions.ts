@@ -172,7 +172,8 @@ function refuseComma(endpoint: string | URL, option: string): void {
  */
 export interface TlsSettings {
   /**
-   * The certificates to trust instead of those that Node trusts: certificates of authorities, or of the server itself.
+   * The certificates to trust instead of those that the runtime trusts: certificates of authorities, or of the server
+   * itself.
    */
   readonly ca?: string | Uint8Array;
   readonly caFile?: string;
@@ -244,35 +245,45 @@ const givenAs = (part: 'cert' | 'key', tls: TlsSettings): string | undefined =>
 export interface StreamOptions {
   /**
    * The transport of streams. `auto`, the default, selects one that the endpoint supports. `websocket` and `http2`
-   * carry all watches on one connection; `chunked` needs a connection for each watch, and works everywhere. With any
-   * value except `auto`, no other transport is used if this one fails.
+   * carry all watches on one connection; `chunked` needs a connection for each watch, and works everywhere. `http2`
+   * needs `https` endpoints, and is rejected in browsers and on Bun and Deno. With any value except `auto`, no other
+   * transport is used if this one fails.
    */
   readonly transport?: 'auto' | StreamTransport;
   /**
    * The time without data after which a heartbeat is sent on a stream: 12 000 by default. While the client calls the
    * endpoint or holds leases, this time is at most 2 500. When a call to the endpoint fails or is late, a heartbeat is
-   * sent at once.
+   * sent at once, but not within 500 ms of the last one.
    */
   readonly heartbeatMs?: number;
   /**
-   * The timeout of a response on a stream, such as the response to a heartbeat or to a new watch: 2 000 by default.
-   * After a timeout the stream is replaced. The timeout for opening a stream is half of this time.
+   * The timeout of a response on a stream, such as the response to a heartbeat or to a new watch: 2 000 by default. For
+   * a keepalive it is at most a sixth of the TTL. After a timeout the stream is replaced. The timeout for opening a
+   * stream is half of this time.
    */
   readonly responseTimeoutMs?: number;
   /**
-   * The first pause before a lost stream is opened again: 50 by default. The pause doubles each time, up to
-   * `maxBackoffMs`, until the server has responded.
+   * The first pause before a lost stream is opened again: 50 by default, or `maxBackoffMs` if that is shorter. The
+   * pause doubles each time, up to `maxBackoffMs`, until the server has responded. Each pause is then shortened by
+   * `jitter`.
    */
   readonly initialBackoffMs?: number;
-  /** The longest pause before a lost stream is opened again: 2 000 by default. */
+  /**
+   * The longest pause before a lost stream is opened again: 2 000 by default. For the stream of keepalives the pause is
+   * usually at most 500.
+   */
   readonly maxBackoffMs?: number;
-  /** The largest part of a pause, from 0 to 1, by which it is shortened at random: 0.5 by default. */
+  /**
+   * The largest part of a pause, from 0 to 1, by which the pause is shortened at random: 0.5 by default. For the stream
+   * of keepalives it is always 0.5.
+   */
   readonly jitter?: number;
   /**
-   * The maximum number of consecutive failures to open a stream after the first failure: no limit by default. Failed
-   * reads for the start of a watch count as well. After one more failure, the watches error with `RetriesExhausted`. So
-   * does everything that depends on watches, such as `live` or the wait for a lock. Attempts are counted for all
-   * watches of the client together, until a server has responded. Leases are not affected: their deadline limits them.
+   * The maximum number of consecutive failures to open a stream: no limit by default. Failed reads for the start of a
+   * watch count as well, and failures within one pause count once. After one more failure, the watches error with
+   * `RetriesExhausted`. So does everything that depends on watches, such as `live` or the wait for a lock. Failures are
+   * counted for all watches of the client together, until a server has responded. Leases are not affected: their
+   * deadline limits them.
    */
   readonly maxRetries?: number;
   /**

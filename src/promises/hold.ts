@@ -33,15 +33,17 @@ export interface Held<T> {
 
 /**
  * Subscribes to an Observable, and thereby holds a lock, lease, leadership, permit, registration or session. Resolves
- * with its first value. Rejects with its error, or with `ClientClosed` if it completes without a value.
+ * when the Observable emits its first value. Rejects with its error, or with `ClientClosed` if it completes without a
+ * value.
  *
  * ```ts
  * await using held = await hold(etcd.lock('jobs', { ttl: 15 }));
  * await firstValueFrom(etcd.kv.txn({ compare: [held.value.guard], success: [put('jobs/last', 'done')] }));
  * ```
  *
- * The lock or lease counts as lost when the Observable errors or completes. Do not use `onLost: 'reacquire'` here,
- * because the Observable then reports a loss as a value.
+ * The lock or lease counts as lost when the Observable errors or completes. Do not use `onLost: 'reacquire'` or
+ * `'regrant'` here, because the Observable then reports a loss as a value. Announcements and registrations also do so:
+ * their loss shows only in `value`, as the event `lost`.
  */
 export function hold<T>(source: Observable<T>, options: HoldOptions = {}): Promise<Held<T>> {
   return new Promise((resolve, reject) => {

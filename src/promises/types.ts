@@ -15,7 +15,8 @@ import type { Held } from './hold.js';
 /**
  * The methods of a client or a namespace as promises. The types are derived as follows:
  *
- * - a method whose Observable emits one value returns a Promise of the value, and sends its request at once
+ * - a method whose Observable emits one value returns a Promise of the value, and sends its request at once. `call`
+ *   with `streaming` returns a Promise of the first message only
  * - a stream is an async iterable; each iteration subscribes, and its end unsubscribes. Up to 1 024 values wait for a
  *   slow consumer. If another value arrives, the stream ends with `BufferOverflow`. `kv.pages` reads a page only when
  *   it is requested
@@ -139,7 +140,8 @@ type CallsOf<V> = { [Name in keyof V]: V[Name] extends (...args: never) => Obser
 
 /**
  * The methods whose Observable is a stream, or is held while it is subscribed to. The keys are the paths of the methods
- * in a client. The Observable of any other method emits one value, with which its Promise resolves.
+ * in a client. The Promise of any other method resolves with the first value of its Observable, which is usually the
+ * only one.
  */
 export const KINDS = {
   watch: 'stream',

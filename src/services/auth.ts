@@ -25,7 +25,7 @@ export type NewUser = { readonly password: string } | { readonly noPassword: tru
 
 /**
  * etcd's Auth service. Every method returns a cold Observable: one subscription, one call, one value. Methods that
- * change users or roles are sent at most once.
+ * change users, roles or auth itself are sent at most once.
  */
 export interface AuthService {
   /**
@@ -38,8 +38,8 @@ export interface AuthService {
   /** Reads whether auth is enabled (`Auth.AuthStatus`, etcd 3.5 and newer). */
   status(options?: CallOptions): Observable<AuthStatusResponse>;
   /**
-   * Requests a token for a user (`Auth.Authenticate`). A client with the option `auth` does so automatically. Errors:
-   * `AuthFailed`, `AuthNotEnabled`.
+   * Requests a token for a user (`Auth.Authenticate`). A client with a user in the option `auth` does so automatically.
+   * Errors: `AuthFailed`, `AuthNotEnabled`.
    */
   authenticate(name: string, password: string, options?: CallOptions): Observable<AuthenticateResponse>;
   /** Adds a user (`Auth.UserAdd`). Errors: `UserAlreadyExist`, `UserEmpty`. */
@@ -62,7 +62,9 @@ export interface AuthService {
   userGrantRole(user: string, role: string, options?: CallOptions): Observable<HeaderResponse>;
   /** Revokes a role from a user (`Auth.UserRevokeRole`). Errors: `UserNotFound`, `RoleNotGranted`. */
   userRevokeRole(user: string, role: string, options?: CallOptions): Observable<HeaderResponse>;
-  /** Adds a role without permissions (`Auth.RoleAdd`). Errors: `RoleAlreadyExist`. */
+  /**
+   * Adds a role without permissions (`Auth.RoleAdd`). Errors: `RoleAlreadyExist`, `InvalidArgument` for an empty name.
+   */
   roleAdd(name: string, options?: CallOptions): Observable<HeaderResponse>;
   /** Lists the permissions of a role (`Auth.RoleGet`). Errors: `RoleNotFound`. */
   roleGet(role: string, options?: CallOptions): Observable<RoleGetResponse>;
@@ -80,7 +82,8 @@ export interface AuthService {
   roleGrantPermission(role: string, permType: PermissionType, range: Range, options?: CallOptions): Observable<HeaderResponse>;
   /**
    * Revokes a permission from a role (`Auth.RoleRevokePermission`). The range must be exactly that of the permission.
-   * Errors: `RoleNotFound`, `PermissionNotGranted`.
+   * On etcd 3.3 the request may be sent a second time, and the keys of the range must be UTF-8. Errors: `RoleNotFound`,
+   * `PermissionNotGranted`.
    */
   roleRevokePermission(role: string, range: Range, options?: CallOptions): Observable<HeaderResponse>;
 }

@@ -27,8 +27,8 @@ export interface ClusterService {
    */
   memberUpdate(id: MemberId, peerUrls: readonly string[], options?: CallOptions): Observable<MemberListResponse>;
   /**
-   * Lists all members (`Cluster.MemberList`). With `linearizable: false` the member responds with its own state,
-   * without a quorum. Before etcd 3.5, members always respond in this way.
+   * Lists all members (`Cluster.MemberList`). By default the member responds with its own state, without a quorum. With
+   * `linearizable: true` it responds with the list of the leader (etcd 3.5 and newer).
    */
   memberList(options?: { readonly linearizable?: boolean } & CallOptions): Observable<MemberListResponse>;
   /**

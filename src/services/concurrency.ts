@@ -8,8 +8,8 @@ import { withOptions } from './internal/callOptions.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 
 /**
- * etcd's Lock service. A call waits at the server until the lock is acquired. The service does not report when the
- * lease of a lock ends. For a lock that reports its loss, see `etcd.lock`.
+ * etcd's Lock service. A call of `lock` waits at the server until the lock is acquired. The service does not report
+ * when the lease of a lock ends. For a lock that reports its loss, see `etcd.lock`.
  */
 export interface LockService {
   /**
@@ -36,8 +36,8 @@ export function lockService(caller: Caller): LockService {
 }
 
 /**
- * etcd's Election service. A call waits at the server until the election is won. For a leadership that reports its
- * loss, see `etcd.election`.
+ * etcd's Election service. A call of `campaign` waits at the server until the election is won. For a leadership that
+ * reports its loss, see `etcd.election`.
  */
 export interface ElectionService {
   /**

@@ -39,7 +39,8 @@ export interface CompactionResponse {
  */
 export interface KvService {
   /**
-   * Reads a key with its value (`KV.Range`). Emits undefined if the key does not exist.
+   * Reads a key with its value (`KV.Range`, or `KV.Txn` for several gets together). Emits undefined if the key does not
+   * exist.
    *
    * ```ts
    * etcd.kv.get('app/color').subscribe((kv) => console.log(kv?.value));
@@ -65,10 +66,10 @@ export interface KvService {
 
   /**
    * Reads a range of any size, in the order of its keys, one page at a time (one `KV.Range` for each page). Unless
-   * `pageSize` is set, pages grow up to 8 MiB, as etcd counts the rest of the range for each page. All pages show the
-   * store at the revision of the first page. The next page is requested when the subscriber's `next` returns, or when
-   * the Observable that `consume` returned for the page completes. Errors with `InvalidArgument` if `pageSize` is not a
-   * whole number from 1, and for options of {@link KvService.range} that would change the pages. Errors with
+   * `pageSize` is set, pages grow up to about 8 MiB, as etcd counts the rest of the range for each page. All pages show
+   * the store at the revision of the first page. The next page is requested when the subscriber's `next` returns, or
+   * when the Observable that `consume` returned for the page completes. Errors with `InvalidArgument` if `pageSize` is
+   * not a whole number from 1, and for options of {@link KvService.range} that would change the pages. Errors with
    * `Compacted` if the revision of the first page is compacted before the last page is read.
    */
   pages(range: Range, options?: PagesOptions & ReadCallOptions): Observable<RangeResponse>;
@@ -97,8 +98,8 @@ export interface KvService {
 
   /**
    * Runs the operations of `success` if all compares are true, otherwise those of `failure`, at one revision
-   * (`KV.Txn`). By default, etcd accepts at most 128 operations in a txn. The txn is sent at most once, unless it only
-   * reads. The type of each result follows from its operation.
+   * (`KV.Txn`). By default, etcd accepts at most 128 compares in a txn, and at most 128 operations in each branch. The
+   * txn is sent at most once, unless it only reads. The type of each result follows from its operation.
    *
    * ```ts
    * etcd.kv

@@ -43,7 +43,7 @@ export interface LeaseService {
 
   /**
    * Refreshes a lease once (`Lease.LeaseKeepAlive`). Errors with `LeaseNotFound` if the lease does not exist. In this
-   * case, the response of the RPC has no error; only the TTL is missing.
+   * case, the response of the RPC itself has no error; only the TTL is missing.
    */
   keepAliveOnce(id: LeaseId, options?: CallOptions): Observable<LeaseKeepAliveResponse>;
 }

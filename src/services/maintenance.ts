@@ -19,7 +19,7 @@ import { withOptions } from './internal/callOptions.js';
 /** An alarm of a member. */
 export interface Alarm {
   readonly alarm: 'NOSPACE' | 'CORRUPT';
-  /** The member of the alarm; all members by default. */
+  /** The member of the alarm. By default the alarm has the member id 0, which is no member. */
   readonly memberId?: MemberId;
 }
 
@@ -27,7 +27,9 @@ export interface Alarm {
 export interface AlarmFilter {
   /** The type of the alarm; `NONE` means any type. */
   readonly alarm?: AlarmType;
-  /** The member of the alarm; any member by default. */
+  /**
+   * The member of the alarm; any member by default. See {@link MaintenanceService.alarmDeactivate} for an exception.
+   */
   readonly memberId?: MemberId;
 }
 
@@ -41,9 +43,10 @@ const DEACTIVATE: OptionKinds<AlarmFilter> = { alarm: required(ALARM_KIND), memb
 const ALARMS: OptionKinds<AlarmFilter & CallOptions> = { ...CALL, alarm: ALARM_KIND, memberId: ANYTHING };
 
 /**
- * etcd's Maintenance service. Every method returns a cold Observable: one subscription, one call. Calls that concern a
- * single member (`status`, `defragment`, `hash`, `hashKv`, `snapshot`) are sent to the endpoint in the option
- * `endpoint`, or to the next endpoint in turn.
+ * etcd's Maintenance service. Every method returns a cold Observable: one subscription, one call. An exception is
+ * `alarmDeactivate` with `NONE`, which makes a call for the list and one for each alarm. Calls that concern a single
+ * member (`status`, `defragment`, `hash`, `hashKv`, `snapshot`) are sent to the endpoint in the option `endpoint`, or
+ * to the next endpoint in turn.
  */
 export interface MaintenanceService {
   /**
@@ -60,8 +63,10 @@ export interface MaintenanceService {
    */
   alarmActivate(alarm: Alarm, options?: CallOptions): Observable<AlarmResponse>;
   /**
-   * Clears an alarm (`Maintenance.Alarm`, `DEACTIVATE`), at most once. With `NONE` it lists the alarms, of all members
-   * or of the given member, and clears each of them. The response has the cleared alarms.
+   * Clears an alarm (`Maintenance.Alarm`, `DEACTIVATE`), at most once. With a type such as `NOSPACE`, pass the
+   * `memberId` of the alarm: without it, etcd clears only an alarm that was raised without a member. With `NONE` the
+   * method lists the alarms, of all members or of the given member, and clears each of them. The response has the
+   * cleared alarms.
    *
    * ```ts
    * const cleared = etcd.maintenance.alarmDeactivate({ alarm: 'NONE' });
@@ -86,7 +91,7 @@ export interface MaintenanceService {
   /**
    * Reads a member's whole database in its current state, in parts (`Maintenance.Snapshot`). Join the parts in their
    * order to get the file, with its checksum, that `etcdutl snapshot restore` accepts. The Observable completes after
-   * the last part. If the stream ends earlier, it errors with `ConnectionLost`.
+   * the last part. If the stream ends earlier, the Observable errors with `ConnectionLost`.
    *
    * ```ts
    * etcd.maintenance.snapshot().subscribe(({ blob, bytesSent, remainingBytes }) => {

@@ -24,7 +24,8 @@ export interface RawCallOptions<A> extends CallOptions {
   /**
    * Checks the response: an io-ts codec or a Standard Schema, which may check asynchronously. Without this option the
    * response is emitted as JSON with etcd's field names. If the codec rejects the response, a read errors with
-   * `MalformedResponse`. A write errors with `AmbiguousWrite`, and `MalformedResponse` is its cause.
+   * `MalformedResponse`. A write errors with `AmbiguousWrite`, and `MalformedResponse` is its cause. With `streaming`
+   * the error is always `MalformedResponse`.
    */
   readonly codec?: Validator<A>;
   /**

@@ -14,15 +14,19 @@ import type { ServerInfo, ServerVersion } from './endpoints/version.js';
 export interface CallOptions {
   /**
    * How long the call may take from when it is first sent, all retries included, in milliseconds. `Infinity` means no
-   * limit. The default is the client's `requestTimeoutMs`, or no limit for an RPC that may take long (the lock service,
-   * a snapshot). A read fails with `DeadlineExceeded`, a write that was sent with `AmbiguousWrite`.
+   * limit. The default is the client's `requestTimeoutMs`, or no limit for an RPC that may take long. Such RPCs are
+   * `Lock`, `Campaign`, `Defragment`, and streams such as a snapshot. A read fails with `DeadlineExceeded`, a write
+   * that was sent with `AmbiguousWrite`. For a stream, the time is limited only until the first response.
    *
    * Before it is sent, a call may wait for a token, for the version of the server, or for a free connection. This
    * waiting time does not count, but it has the same limit: if the call was not sent by then, it fails with
    * `DeadlineExceeded`. While all connections are in use, a call waits longer if the endpoint completes other calls.
    */
   readonly timeoutMs?: number;
-  /** A signal that aborts the call, which then fails with `Aborted`. Unsubscribing aborts it without an error. */
+  /**
+   * A signal that aborts the call. The call then fails with `Aborted`, or with `AmbiguousWrite` if it is a write that
+   * was sent. Unsubscribing aborts the call without an error.
+   */
   readonly signal?: AbortSignal;
   /**
    * Sends the call to this endpoint only. The endpoint must belong to the client, in any form that `createClient`
@@ -36,9 +40,11 @@ export interface CallOptions {
    */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * Makes a member without a leader reject the call with `NoLeader` at once. Without this option, the call waits at the
-   * member until `attemptTimeoutMs` has passed, and a serializable read returns an old state. Watches always require a
-   * leader. In a browser this option works only on the page's own origin, as `headers` does.
+   * Makes a member without a leader reject the call with `NoLeader` at once. A read may then be retried, and a write
+   * fails with `AmbiguousWrite`. Without this option, a linearizable read waits at the member until `attemptTimeoutMs`
+   * has passed. A write waits until the member rejects it or the deadline passes. A serializable read returns an old
+   * state. Watches require a leader without this option; over a WebSocket, only if there are several endpoints. In a
+   * browser a leader can be required only on the page's own origin.
    */
   readonly requireLeader?: boolean;
 }
@@ -84,8 +90,9 @@ export interface Caller {
    */
   stream<In, A>(rpc: Rpc<In, A>, request: In, options?: CallOptions, later?: Later<In>): Observable<A>;
   /**
-   * Creates a channel to the next endpoint in turn, with a stream transport that works there. It makes one attempt; the
-   * caller has to retry.
+   * Creates a channel to the next endpoint in turn, with a stream transport that works there. If a server is not etcd,
+   * or its TLS handshake fails, the other endpoints are tried as well. After any other failure, the caller has to
+   * retry.
    */
   channel<In, A>(rpc: Rpc<In, A>): Observable<Channel<In, A>>;
   /** Sends a plain GET outside of the gateway: `/version`, `/health`, `/metrics`. */
@@ -101,8 +108,8 @@ export interface Channel<In = never, A = unknown> {
   readonly endpoint: string;
   readonly version: ServerVersion | undefined;
   /**
-   * Errors when the endpoint is removed from the client, or when its connections turn out to be dead. The stream itself
-   * errors only when the endpoint is removed.
+   * Errors when the endpoint is removed from the client, or when its connections turn out to be dead. The stream of
+   * {@link duplex} errors when the endpoint is removed, but not when other connections turn out to be dead.
    */
   readonly removed: Observable<never>;
   /** Decides how often the stream is checked. */
@@ -114,7 +121,8 @@ export interface Channel<In = never, A = unknown> {
   readonly duplex: ((onLateOpen?: LateOpen<In>) => Observable<DuplexEvent<In, A>>) | undefined;
   /**
    * Emits once: the generation of the server's gateway, 1 or 2. The version of the server does not show this
-   * generation. Emits undefined if the response is not from a gateway. The request is a plain GET without a deadline.
+   * generation. Emits undefined if the response is not from a gateway, or if the request fails. The request is a plain
+   * GET without a deadline.
    */
   readonly gateway?: Observable<1 | 2 | undefined>;
   /** Records that the server has responded. */
@@ -159,7 +167,7 @@ export interface Call {
   readonly onSent: (() => void) | undefined;
   /** Whether the request of the current attempt was sent. */
   sent: boolean;
-  /** The time at which the current attempt last received data, or began. */
+  /** The time at which the current attempt began, was sent, or last received data, whichever is latest. */
   lastActivity: number;
   /** The number of attempts that received no data within their timeout. */
   unresponsiveAttempts: number;

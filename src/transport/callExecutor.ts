@@ -20,8 +20,8 @@ const ANONYMOUS = new Credential();
  */
 const REPEATS: ReadonlySet<unknown> = new Set(['retry', 'retryOtherEndpoint', 'retryNewerMember', 'retryByPolicy']);
 /**
- * The pauses before attempts. The pause after the first attempt is between 50 and 150 ms. The pause doubles with each
- * further attempt.
+ * The default pauses before attempts. The pause after the first attempt is between 50 and 150 ms. The pause doubles
+ * with each further attempt.
  */
 const PAUSES = { initialMs: 75, maxMs: Infinity, jitter: 2 / 3 };
 const MAX_DOUBLINGS = 6;
@@ -41,7 +41,7 @@ const ELECTION_MS = 5_000;
 
 /**
  * Makes the attempts of a call, from the first to the last. It picks the endpoint, requests its version and the token
- * if they are not known, and applies the retry table.
+ * if they are not known, and applies the retry table and the user's policy.
  */
 export class CallExecutor implements AttemptRunner {
   /** Whether a call may be sent more than once. */
@@ -73,8 +73,8 @@ export class CallExecutor implements AttemptRunner {
   }
 
   /**
-   * Picks an endpoint at which the call is not waiting for a response, if there is one. If there is none, any endpoint
-   * may be used again.
+   * Picks an endpoint at which the call is not waiting for a response, if a responsive one exists. Otherwise any
+   * endpoint may be used again.
    */
   private pickEndpoint(call: Call): Endpoint {
     const endpoint = this.endpoints.pick(call.waitingAt);
@@ -165,7 +165,8 @@ export class CallExecutor implements AttemptRunner {
 
   /** Returns what follows a failed attempt: another attempt, or an error. */
   recover<T>(error: unknown, endpoint: Endpoint, sentCredential: Credential | undefined, call: Call, send: Send<T>): Observable<T> {
-    // Errors of rxetcd's code, or of a function that the user passed, are passed on unchanged.
+    // Errors of rxetcd's code, or of a function that the user passed, are passed on unchanged. So are failures after a
+    // response, and failures for which no other attempt can help.
     if (!isEtcdError(error) || call.responded || call.final) return throwError(() => error);
     const fail = (failure = error): Observable<T> => throwError(() => toCallerError(call, failure));
     const { safety, sent, attempts } = call;
@@ -179,7 +180,7 @@ export class CallExecutor implements AttemptRunner {
     try {
       decision = decideRetry(policy, { rpc: call.name, safety, sent, error, attempts, action: found });
     } catch (fault) {
-      // If the policy throws, the outcome of the write is still unknown.
+      // If the policy throws after a write of unknown outcome, the outcome is still unknown.
       if (isEtcdError(fault)) return found === 'ambiguous' ? throwError(() => new AmbiguousWriteError(fault)) : fail(fault);
       throw fault;
     }

@@ -190,7 +190,8 @@ export function createCaller(
 
   function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}, later?: Later<In>): Observable<A> {
     return deadlines.withDeadline(() => {
-      // The call has no deadline by default, as the time until the first message depends on the size of the store.
+      // By default, the call has no deadline unless the RPC is `bounded`. The time until the first message depends on
+      // the size of the store.
       const call = newCall({ ...rpc, unbounded: true }, options);
       const attemptTo = wire.stream(requestWith(rpc, options), request, later);
       const send = (to: Route, recover: Recover<A>): Observable<A> => {
@@ -235,7 +236,11 @@ export function createCaller(
           catchError(recover),
         );
       };
-      return { call, timeoutMs: resolveTimeout(options, requestTimeoutMs), run: () => attempts.run(call, send) };
+      return {
+        call,
+        timeoutMs: resolveTimeout(options, requestTimeoutMs),
+        run: () => keepingSecrets(options, attempts.run(call, send)),
+      };
     });
   }
 

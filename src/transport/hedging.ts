@@ -66,8 +66,10 @@ export class HedgedAttempts {
    *
    * - A read continues during its next attempt, and the first response is used. So a slow endpoint does not have to
    *   start again.
-   * - A stream, or a write that was not sent yet, is cancelled before its next attempt.
+   * - A stream or a write that was not sent yet is cancelled before its next attempt.
    * - A write that was sent is not repeated. It waits, and other calls go to other endpoints.
+   * - A stream, or another call that may wait at the server for any time, has no limit once it was sent.
+   * - If retries are off, no next attempt starts.
    *
    * If there is no other endpoint, the next attempt uses the same endpoint, on a new connection. A network may have
    * dropped the old connection without closing it. The endpoint may only be slow, so the missing response does not
@@ -75,7 +77,7 @@ export class HedgedAttempts {
    *
    * While a call waits for a connection, the time counts only if the endpoint sends no data to other calls either. If
    * the endpoint sends data to them, the client itself may be busy. If an endpoint sends no data, the limits of all its
-   * attempts end together.
+   * attempts with the usual limit end together.
    */
   withHedging<T>(runner: AttemptRunner, sending: Sending<T>): Observable<T> {
     const { call } = sending;
@@ -144,8 +146,8 @@ export class HedgedAttempts {
 
 /**
  * An attempt with a timeout. After the timeout the next attempt may begin, while a read that was sent still waits for
- * its response. Every call has such an object, so it is a single object without closures. If the response may have to
- * be unsubscribed from, this object observes the response itself.
+ * its response. Every attempt with a limit has such an object, so it is a single object without closures. If the
+ * response may have to be unsubscribed from, this object observes the response itself.
  */
 class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   private readonly begunAt = monotonicNow();
@@ -237,7 +239,8 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     const { call, route } = this.sending;
     this.hedged = true;
     this.unsubscribe();
-    // The attempt is cancelled, as the messages of two streams must not be mixed.
+    // A stream is cancelled, as the messages of two streams must not be mixed. A write is cancelled, so that it is not
+    // sent twice.
     this.response?.unsubscribe();
     call.unresponsiveAttempts += 1;
     const { diagnostics } = this.hedging;

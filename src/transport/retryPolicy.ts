@@ -21,8 +21,8 @@ export interface RetryContext {
  * - `default`: the action of rxetcd's own table
  * - `fail`: the call fails with the error. A write that was sent, and whose outcome is unknown, fails with
  *   `AmbiguousWrite`
- * - `retry`: another attempt on the next endpoint. The deadline of the call limits the attempts, but their number is
- *   not limited. For a write that was sent, this means `default`
+ * - `retry`: another attempt on the next endpoint. The deadline of the call limits the attempts. Their number is
+ *   limited only if `maxAttempts` is set. For a write that was sent, this means `default`
  * - `resend`: like `retry`, but also for a write that was sent, **which may then be carried out twice**. Use it only
  *   for writes where this does no harm
  */
@@ -31,27 +31,37 @@ export type RetryDecision = 'default' | 'fail' | 'retry' | 'resend';
 /** A function that decides what follows a failed attempt. */
 export type RetryPolicy = (failure: RetryContext) => RetryDecision;
 
-/** The limits for the attempts of a call, and for the pauses between them. A limit that is omitted has its default. */
+/**
+ * The policy for failed attempts, and the limits for the attempts of a call and for the pauses between them. A limit
+ * that is omitted has its default.
+ */
 export interface CallRetryOptions {
   /** Decides what follows each failed attempt. The default is rxetcd's own table. */
   readonly policy?: RetryPolicy;
   /**
    * The maximum number of attempts of a call, the first one included. The default is the number of endpoints plus one,
-   * and at least four. While a cluster elects a leader, the default is as many attempts as fit into five seconds. An
-   * attempt with a new token is made even if the maximum is reached. Attempts that receive no data within
-   * `attemptTimeoutMs` do not count.
+   * and at least four. In the first five seconds of a call, the action `retry` has no default limit, as the cluster may
+   * be electing a leader. This exception requires a second endpoint or the error `ProposalDropped`. An attempt with a
+   * new token, or after a new version request, is made even if the maximum is reached. Attempts that receive no data
+   * within `attemptTimeoutMs` do not count.
    */
   readonly maxAttempts?: number;
   /**
-   * The longest first pause before an endpoint is used again, in milliseconds: 100 by default. The pause doubles with
-   * each failure.
+   * The longest first pause before an endpoint that failed is used again, in milliseconds: 100 by default. The pause
+   * doubles with each failure. The pause after `StaleRead`, a change of leader or a retry by the policy doubles with
+   * each attempt. After the first attempt, it is at most twice this option, or 150 by default.
    */
   readonly initialBackoffMs?: number;
-  /** The longest pause, in milliseconds: 500 by default. */
+  /**
+   * The longest pause, in milliseconds. The default is 500 before an endpoint that failed is used again. For the pauses
+   * between attempts, the default is 600 after a change of leader, and 4 800 after `StaleRead` or a retry by the
+   * policy.
+   */
   readonly maxBackoffMs?: number;
   /**
-   * The largest part of a pause, from 0 to 1, by which it is shortened at random. Random pauses prevent many clients
-   * from retrying at the same time.
+   * The largest part of a pause, from 0 to 1, by which it is shortened at random. The default is 0.5 before an endpoint
+   * that failed is used again, and 2/3 for the pauses between attempts. Random pauses prevent many clients from
+   * retrying at the same time.
    */
   readonly jitter?: number;
 }
@@ -95,12 +105,14 @@ const isDecision = (decision: unknown): decision is RetryDecision => DECISIONS.h
 /**
  * The action after a failed attempt:
  * - `fail`: the call fails with the error
- * - `retry`: another attempt on the next endpoint
- * - `retryOtherEndpoint`: another attempt on the next endpoint, with at most one attempt on each endpoint
+ * - `retry`: another attempt on the next endpoint, or on the same one after `ProposalDropped`
+ * - `retryOtherEndpoint`: another attempt on the next endpoint. The call has at most as many attempts as there are
+ *   endpoints
  * - `retryNewerMember`: another attempt on the next endpoint; this endpoint works, but its data is too old for the
  *   request
- * - `reauthenticate`: another attempt with a new token
- * - `reprobeVersion`: another attempt after requesting the version of the server
+ * - `reauthenticate`: another attempt with a new token, once for each call
+ * - `reprobeVersion`: another attempt on the same endpoint after requesting the version of its server, once for each
+ *   call
  * - `ambiguous`: the call fails with `AmbiguousWrite`, as the server may have carried out the write
  */
 export type RetryAction = 'fail' | 'retry' | 'retryOtherEndpoint' | 'retryNewerMember' | 'reauthenticate' | 'reprobeVersion' | 'ambiguous';
@@ -108,7 +120,10 @@ export type RetryAction = 'fail' | 'retry' | 'retryOtherEndpoint' | 'retryNewerM
 interface Row {
   readonly read: RetryAction;
   readonly write: RetryAction;
-  /** The action if only the version was requested so far. By default it is the action for a read. */
+  /**
+   * The action if the request itself was not sent, so that the server may only have received a version request. By
+   * default it is the action for a read.
+   */
   readonly unsent?: RetryAction;
 }
 
@@ -188,8 +203,8 @@ const TABLE: Partial<Record<Reason, Row>> = {
 const INTERRUPTED: Row = { read: 'fail', write: 'ambiguous' };
 
 /**
- * The row is also used for `MalformedResponse`. If the endpoint is known to be etcd, that error has the code
- * `Unavailable` instead, which has another row.
+ * The row is also used for `MalformedResponse`. If the response is not from etcd although the endpoint is known to be
+ * etcd, the error has the code `Unavailable` instead. This code has another row.
  */
 const MALFORMED: Row = {
   // The response does not have the form of etcd's responses. Another endpoint may be etcd.

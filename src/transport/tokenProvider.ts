@@ -21,7 +21,10 @@ import { isHeaderText } from '../model/validate.js';
 import { Credential } from './call.js';
 import { shareUntilDone } from '../util/rx.js';
 
-/** A token, or a function that returns a new token whenever the server rejects the current one. */
+/**
+ * A token, or a function that returns a token. The function is called before the first request that needs a token, and
+ * again when the server rejects the current token.
+ */
 export type TokenSource = string | (() => string | PromiseLike<string> | Observable<string>);
 
 /** A user and the password of that user. */
@@ -72,8 +75,9 @@ const NOTHING = new Credential();
  * Holds the token of a client. The token is requested before the first call, and again when the server rejects it. All
  * waiting calls share one request.
  *
- * After a failure, the request is repeated as long as any call waits. Each call has its own deadline. When one call
- * ends, the request continues for the other calls.
+ * If a request for a user's token runs out of time or attempts, it is repeated as long as any call waits. It is not
+ * repeated if retries are off. Each call has its own deadline. When one call ends, the request continues for the other
+ * calls.
  */
 export class TokenProvider {
   /** The current credential; undefined until it has been requested. After the first call it is usually known. */

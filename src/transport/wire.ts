@@ -25,7 +25,7 @@ export interface Destination {
   readonly credential: { readonly token: string | undefined };
   /**
    * Whether the server is not yet known to be a member of the cluster. Such a server receives no token and no headers
-   * of the client, and may send only short messages.
+   * of the client. Its streams may have only short messages.
    */
   readonly unconfirmed?: boolean;
 }
@@ -144,9 +144,9 @@ export interface RawResponse {
  * - A request is encoded and checked before anything is sent. An invalid request fails with `InvalidArgument`.
  * - For each response, the functions are called in this order: `onSent`, `onReceived`, `onRevision`, `onResponse`, and
  *   then the emission.
- * - Every failure is an `EtcdError` that names the RPC and the endpoint. It is the server's error, `Unreachable` if
- *   nothing was sent, `ConnectionLost` after `onSent`, or `TlsFailed`, `MalformedResponse`, `ResponseTooLarge`,
- *   `ClientClosed`. If nothing was sent, `onSent` was not called.
+ * - Every failure is an `EtcdError` that names the RPC and the endpoint. It is the error that the server or a proxy
+ *   sent, `Unreachable` if nothing was sent, `ConnectionLost` after `onSent`, or `TlsFailed`, `MalformedResponse`,
+ *   `ResponseTooLarge`, `ClientClosed`. If nothing was sent, `onSent` was not called.
  * - A wire makes one attempt. It sets no deadline, retries nothing and chooses no endpoint.
  */
 export interface Wire {

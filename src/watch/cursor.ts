@@ -38,8 +38,8 @@ export function toNotification(
 
 /**
  * Keeps the position of a watch: the revision after the last revision that was delivered completely. Delivered events
- * and progress notifications move the position. The revision of a header never moves it, as the store may be far ahead
- * of the watch. The cursor drops events that arrive a second time after a resume.
+ * and progress notifications move the position. The header of a response with events never moves it, as the store may
+ * be far ahead of the watch. The cursor drops events that arrive a second time after a resume.
  */
 export class Cursor {
   /** The events of the last revision, if the next part of a fragmented response may continue them. */
@@ -49,13 +49,16 @@ export class Cursor {
     private nextRevision: number,
     private seenRevision = 0,
     /**
-     * The last change that was delivered. The object is created with the first change, and updated by later ones. So an
-     * idle watch has no such object, and a busy watch has only one.
+     * The last change that was delivered. The object comes from the list before the watch, or is created with the first
+     * change, and is updated by later changes. So most idle watches have no such object, and a busy watch has only one.
      */
     private lastChange?: KnownChange,
   ) {}
 
-  /** The last change that was delivered, by which the store is recognized; undefined if no change was delivered. */
+  /**
+   * The last change by which the store is recognized: it was delivered, or was the newest in the list before the watch.
+   * It is undefined if there is no such change.
+   */
   get knownChange(): KnownChange | undefined {
     return this.lastChange;
   }

@@ -25,8 +25,8 @@ export interface WatchFilter {
   /** Whether to omit deletes. */
   readonly noDelete?: boolean;
   /**
-   * Whether to request progress notifications for `watchBatches` every few seconds while there are no events. Over
-   * chunked HTTP, servers before etcd 3.4.25 and 3.5.8 send them only about every ten minutes.
+   * Whether to request progress notifications for `watchBatches` every few seconds while there are no events. Servers
+   * before etcd 3.4.25 and 3.5.8 send them only about every ten minutes.
    */
   readonly progressNotify?: boolean;
 }
@@ -112,7 +112,7 @@ export function toWatchError({ compactRevision, cancelReason, created }: WatchRe
     });
   }
   if (cancelReason !== '') return serverError(cancelReason, 'Canceled', where);
-  // etcd 3.3 sends no reason. It only rejects a new watch if the user lacks the permission.
+  // etcd 3.3 sends no reason. It rejects a new watch only if the user lacks the permission.
   if (created) return new EtcdError('PermissionDenied', 'the watch was refused', where);
   return new EtcdError('WatchCanceled', 'the server ended the watch', where);
 }
@@ -213,8 +213,8 @@ export function readRevision(caller: Caller, { key }: WatchTarget): Observable<n
 
 /**
  * Requests the store's revision for many subscribers at a time. A request that was sent before a subscription is too
- * old for it: the changes in between would be missed. So all subscribers that arrive during a request share the next
- * request.
+ * old for it: the watch would also report changes from before the subscription. So all subscribers that arrive during a
+ * request share the next request.
  */
 export class RevisionReader {
   private underWay: Observable<number> | undefined;

@@ -56,9 +56,9 @@ const SET_FROM = 32;
 const CONNECTING: Unsubscribable = { unsubscribe: () => undefined };
 
 /**
- * Shares a source among its current observers. The source starts with its first observer, ends when its last observer
- * unsubscribes, and starts again with the next observer. RxJS's `share` does the same with more objects for each
- * subscription. A program may have many watches with one subscriber each.
+ * Shares a source among its current observers. The source starts with its first observer, and ends when its last
+ * observer has unsubscribed and `lingerMs` has passed. It starts again with the next observer. RxJS's `share` does the
+ * same with more objects for each subscription. A program may have many watches with one subscriber each.
  */
 export class RefCounted<T extends string | object, K = T, S = never> implements StateObserver<T, S>, Detachable<T> {
   /**

@@ -13,7 +13,10 @@ export function isStreamRetryable(error: EtcdError): boolean {
   return isRetryable(error) || error.reason === 'ResponseTooLarge';
 }
 
-/** Returns whether an error is temporary. Temporary errors are retried without a limit. */
+/**
+ * Returns whether an error is temporary. Temporary errors are retried without a limit, unless the option
+ * `streams.maxRetries` sets one.
+ */
 export function isTransient(error: EtcdError): boolean {
   const persistence = persistenceOf(error);
   return persistence === 'temporary' || persistence === 'interrupted';

@@ -89,7 +89,8 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
   );
   const startNow = (target: WatchTarget): PendingStart => writes.startOf(target, () => revision.of(target));
   /**
-   * The watches of the server, one for each range and filter. A late observer first receives a progress notification.
+   * The shared watches: one for each range and filter, without a start revision. A late observer first receives a
+   * progress notification.
    */
   const shared = new RefCountedMap<WatchBatch, number, WatchState>(closed, {
     lingerMs,

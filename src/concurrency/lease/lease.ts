@@ -29,8 +29,8 @@ export interface LeaseOptions {
   readonly id?: LeaseId;
   /**
    * The behavior after the loss of the lease. With `error`, the default, the Observable errors with `LeaseLost`. With
-   * `regrant` it emits `lost`, and continues with another lease. In this case, it completes when the client is closed,
-   * even if no lease was granted yet.
+   * `regrant` it emits `lost`, and continues with another lease. It then errors only if the server permanently rejects
+   * a grant. It completes when the client is closed, even if no lease was granted yet.
    */
   readonly onLost?: 'error' | 'regrant';
   /**
@@ -212,11 +212,11 @@ function regranted(once: Observable<LeaseEvent>, { settings }: LeaseContext): Ob
 export interface LeaseClient extends LeaseService {
   /**
    * Grants a lease, and keeps it alive as long as the Observable is subscribed to. The lease is refreshed every third
-   * of its TTL; all leases of a client share one stream. The Observable errors with `LeaseLost` when the TTL has passed
-   * by the local clock, whatever the state of the connection. It also errors as soon as the server reports that the
-   * lease does not exist, or that the client's user may not refresh it. With `onLost: 'regrant'`, `lost` is emitted in
-   * these cases, and another lease is granted. Any other failed refresh is emitted as `refreshFailed`, and retried.
-   * Unsubscribing revokes the lease.
+   * of its TTL; all leases of a client share one stream, unless the transport is `chunked`. The Observable errors with
+   * `LeaseLost` when the TTL has passed by the local clock, whatever the state of the connection. It also errors as
+   * soon as the server reports that the lease does not exist, or that the client's user may not refresh it. With
+   * `onLost: 'regrant'`, `lost` is emitted in these cases, and another lease is granted. Any other failed refresh is
+   * emitted as `refreshFailed`, and retried. By default, unsubscribing revokes the lease.
    *
    * ```ts
    * etcd

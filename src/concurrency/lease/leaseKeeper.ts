@@ -15,18 +15,19 @@ export interface HeldLease {
   /** The TTL that the server granted, in seconds. */
   readonly ttl: number;
   /**
-   * The milliseconds for which the lease is certainly still valid without another refresh; 0 when the lease is lost.
+   * The milliseconds for which the lease is certainly still valid without another refresh; 0 when the lease is lost or
+   * no longer held.
    */
   readonly remainingMs: number;
-  /** Whether the lease is certainly valid, by the local clock. */
+  /** Whether the lease is held and certainly valid, by the local clock. */
   readonly alive: boolean;
   /** The option `onLost` of the Observable. With `regrant` another lease follows after a loss. */
   readonly onLost: 'error' | 'regrant';
   /**
    * Refreshes the lease now (`Lease.LeaseKeepAlive`), before the next refresh is due. Emits the milliseconds for which
    * the lease is then valid, and completes. Errors with `LeaseLost` if the lease is lost, for example because it does
-   * not exist any more. In this case, the Observable of the lease also reports the loss. Any other error concerns this
-   * attempt only; the next refresh follows automatically.
+   * not exist any more. In this case, the Observable of the lease also reports the loss. Also errors with `LeaseLost`
+   * after unsubscribing. Any other error concerns this attempt only; the next refresh follows automatically.
    */
   refresh(): Observable<number>;
   /** Reads the keys that are attached to the lease (`Lease.LeaseTimeToLive`). */
@@ -45,7 +46,7 @@ interface OfLease {
 
 /**
  * An event of a held lease.
- * - `granted`: the lease was granted; with `regrant` once for each lease
+ * - `granted`: the lease was granted or adopted; with `regrant` once for each lease
  * - `refreshed`: the lease is valid for its whole TTL again
  * - `refreshFailed`: a refresh failed with `error`. It is retried until the lease expires, in `remainingMs`
  *   milliseconds

@@ -15,7 +15,7 @@ import type { HeldLease, LeaseEvent } from './leaseKeeper.js';
 export interface NewSessionOptions {
   /**
    * The TTL of the lease of the session, in seconds: 60 by default, as in etcd's Go client. If the process crashes, the
-   * keys of the session still exist for that time.
+   * keys of the session still exist for up to that time.
    */
   readonly ttl?: number;
 }

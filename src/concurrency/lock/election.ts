@@ -48,8 +48,9 @@ export interface Election {
    * With `onLost: 'reacquire'` the Observable campaigns again after each loss, with the same value, and emits each
    * {@link OwnershipEvent}. `whileLeader` then stops the work at a loss.
    *
-   * While etcd cannot be reached, the campaign waits. The Observable completes when the leader resigns. It also
-   * completes when the client is closed, even while the campaign waits.
+   * If etcd cannot be reached at the start, the campaign waits. A candidate that loses its lease or key while it waits
+   * in the queue also errors with `LockLost`. The Observable completes when the leader resigns. It also completes when
+   * the client is closed, even while the campaign waits.
    *
    * ```ts
    * etcd.election('scheduler')

@@ -22,10 +22,10 @@ export interface LockOptions extends SessionOptions {
    */
   readonly timeoutMs?: number;
   /**
-   * Lets other callers on the owner's host, in its process (worker threads included) or in its thread acquire the lock
-   * without waiting. The lock is released when the last of these callers unsubscribes. If a caller crashes, its share
-   * ends when its lease expires. All callers of a lock should pass the same value here. The `ttl` of the first caller
-   * is used.
+   * Lets other callers acquire the lock without waiting. These are callers on the owner's host, in its process (worker
+   * threads included), in its thread, or with the same `holder`. The lock is released when the last of these callers
+   * unsubscribes. If a caller crashes, its share ends when its lease expires. All callers of a lock should pass the
+   * same value here. The queue entry has the `ttl` of the first caller, and each share has the `ttl` of its caller.
    */
   readonly reentrant?: Reentrancy;
   /**
@@ -50,8 +50,9 @@ export interface LockHandle {
   /** The fencing token: a number that grows with each owner. Send it to protected resources outside etcd. */
   readonly revision: number;
   /**
-   * A compare that is true only as long as the ownership lasts. Put it into the `compare` of every txn that the lock
-   * protects. A txn that arrives too late then changes nothing.
+   * A compare that is true only as long as the ownership lasts. With `reentrant`, it is true until the last caller has
+   * released the lock. Put it into the `compare` of every txn that the lock protects. A txn that arrives too late then
+   * changes nothing.
    */
   readonly guard: Compare;
   /**

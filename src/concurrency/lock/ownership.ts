@@ -39,7 +39,7 @@ import {
 export interface SessionOptions {
   /**
    * The TTL of the lease behind the ownership, in seconds: 60 by default, as with `etcdctl`. If the owner crashes, it
-   * remains the owner for that time.
+   * remains the owner for up to that time.
    */
   readonly ttl?: number;
   /**

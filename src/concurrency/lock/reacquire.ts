@@ -25,9 +25,10 @@ export interface Reacquire {
   /**
    * `reacquire` continues after each loss. The Observable emits `{ type: 'lost', error }` as soon as the ownership is
    * uncertain. It then waits in the queue again, and emits `{ type: 'owned', … }`. It also waits if etcd cannot be
-   * reached at the start. It errors only with a permanent failure, such as `PermissionDenied`, and completes when the
-   * client is closed. Run the work with `whileLeader` or `withLock`, which stop it at each loss. A `switchMap` must
-   * check the `type` of each event, as it also receives `lost`.
+   * reached at the start. It errors only with a permanent failure, such as `PermissionDenied`, or with
+   * `DeadlineExceeded` after `timeoutMs`. It completes when the client is closed. Run the work with `whileLeader` or
+   * `withLock`, which stop it at each loss. A `switchMap` must check the `type` of each event, as it also receives
+   * `lost`.
    */
   readonly onLost: 'reacquire';
 }

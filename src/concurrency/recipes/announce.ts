@@ -34,7 +34,8 @@ import { awaitsRepair, restartAfterLoss } from '../lock/reacquire.js';
 /** The options for the lease of an announced key. */
 export interface AnnounceOptions {
   /**
-   * The TTL of the lease of the key, in seconds: 15 by default. If the process crashes, the key exists for that time.
+   * The TTL of the lease of the key, in seconds: 15 by default. If the process crashes, the key exists for up to that
+   * time.
    */
   readonly ttl?: number;
   /**
@@ -48,8 +49,9 @@ export interface AnnounceOptions {
  * An event of an announced key:
  * - `announced`: a value was written. This event is emitted for the first value, for later values, and after each
  *   `lost`
- * - `lost`: the lease and the key were lost, or may have been. `error` is the cause, and the key is written again. With
- *   `AmbiguousWrite` the lease is revoked, as it is unknown whether the write was carried out
+ * - `lost`: the lease and the key were lost, or may have been. `error` is the cause. The key is then written again,
+ *   unless the lease was that of a session that has ended. With `AmbiguousWrite` the lease is revoked, as it is unknown
+ *   whether the write was carried out. A session's lease is not revoked
  */
 export type Announcement =
   | { readonly type: 'announced'; readonly key: string; readonly lease: LeaseId; readonly revision: number }

@@ -56,8 +56,8 @@ export interface BarrierHandle {
   /** The key of the member in etcd. */
   readonly key: string;
   /**
-   * Waits until all members have left, or their leases have ended. It then emits once, and the Observable of `enter`
-   * completes.
+   * Leaves the barrier, and waits until all members of the round have left, or their leases have ended. Emits once at
+   * that moment, and the Observable of `enter` completes.
    */
   leave(): Observable<void>;
 }

@@ -37,8 +37,9 @@ export interface RegisterOptions extends EndpointOptions, AnnounceOptions {}
 /**
  * An event of a registration:
  * - `registered`: the entry exists. After each `lost` it is emitted again, with another lease
- * - `lost`: the lease and its entry were lost, or may have been; `error` is the cause, and another registration
- *   follows. With `AmbiguousWrite` the lease is revoked, as it is unknown whether the put was carried out
+ * - `lost`: the lease and its entry were lost, or may have been; `error` is the cause. Another registration follows,
+ *   unless the lease was that of a session that has ended. With `AmbiguousWrite` the lease is revoked, as it is unknown
+ *   whether the put was carried out. A session's lease is not revoked
  */
 export type Registration =
   | { readonly type: 'registered'; readonly id: string; readonly key: string; readonly lease: LeaseId; readonly revision: number }
@@ -49,8 +50,9 @@ export interface Services {
   readonly target: string;
   /**
    * Registers an entry, and keeps it as long as the Observable is subscribed to. If its lease is lost, the entry is
-   * registered again. If another client revokes the lease, the revocation is detected at the next keepalive, within a
-   * third of the TTL. Unsubscribing removes the entry at once.
+   * registered again. With the option `session`, the Observable errors instead. If another client revokes the lease,
+   * the revocation is detected at the next keepalive, within a third of the TTL. Unsubscribing removes the entry at
+   * once.
    */
   register(id: string, options: RegisterOptions): Observable<Registration>;
   /**

@@ -205,9 +205,9 @@ export interface Transaction {
   get(key: BytesLike): Observable<KeyValue | undefined>;
   /**
    * Reads the keys of a range with their values, in the order of the keys. Writes of this transaction are applied to
-   * the result. At the commit, keys of the range that were created or deleted since the read also count as conflicts.
-   * The commit needs a compare for each key and one for the range. By default, a server accepts 128 compares in a txn,
-   * and rejects a commit with more compares with `TooManyOps`.
+   * the result. At the commit, keys of the range that were created or deleted since the read also count as conflicts,
+   * except with `readCommitted`. For this check, the commit needs a compare for each key and one for the range. By
+   * default, a server accepts 128 compares in a txn, and rejects a commit with more compares with `TooManyOps`.
    */
   range(range: Range): Observable<readonly KeyValue[]>;
   /** Writes a key at the commit. Without `lease` the key is attached to no lease. */
@@ -220,7 +220,10 @@ export interface Transaction {
 export interface StmOptions extends RetryOptions {
   /** The isolation level: `serializableSnapshot` by default. */
   readonly isolation?: Isolation;
-  /** Keys that the body will certainly read. They are read in one call before the body runs. */
+  /**
+   * Keys that the body will certainly read. They are read in one call before the body runs. With `readCommitted` this
+   * has no use, as the body reads each key again.
+   */
   readonly prefetch?: readonly BytesLike[];
 }
 
@@ -232,7 +235,8 @@ export interface StmResult<T> {
   readonly result: T;
   /**
    * The revision at which the transaction was committed. If nothing was written, it is the revision that the reads
-   * show.
+   * show. With `repeatableReads` and `readCommitted`, it is then the revision of the store at the end of the
+   * transaction.
    */
   readonly revision: number;
   /** The number of attempts, which is the number of times that the body ran. */

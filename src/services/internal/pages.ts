@@ -14,13 +14,15 @@ export interface PagesOptions extends Pick<
 > {
   /**
    * The number of keys in each page. By default pages grow. The first page has 1 000 keys, and each further page has up
-   * to four times as many as the page before. Pages stay below 8 MiB and below half of `maxResponseBytes`. If a page is
-   * too large for a server, it is halved until the server can send it. The limit of etcd 3.3 is 4 MiB.
+   * to four times as many as the page before. Their size, estimated from the page before, is kept below about 8 MiB and
+   * about half of `maxResponseBytes`. With `keysOnly` a page has at most 10 000 keys. A page that is too large for the
+   * server or for `maxResponseBytes` is halved until it can be received, even with `pageSize`. The limit of etcd 3.3 is
+   * 4 MiB.
    */
   readonly pageSize?: number;
   /**
-   * Processes a page asynchronously. The next page is requested when the returned Observable or Promise completes. Its
-   * values are ignored.
+   * Processes a page asynchronously. The next page is requested when the returned Observable completes, or the Promise
+   * resolves. The values of the Observable are ignored.
    */
   readonly consume?: (page: RangeResponse) => ObservableInput<unknown>;
 }

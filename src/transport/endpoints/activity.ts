@@ -17,16 +17,16 @@ export const IN_USE_CHECK_MS = 2_500;
 const SHORTEST_CHECK_MS = 500;
 
 /**
- * The reason for checking the streams earlier. `inUse`: the client began to use the endpoint. `suspected`: a request to
- * the endpoint failed or is late.
+ * The reason for checking the streams earlier. `inUse`: the client began to use the endpoint, or to hold leases.
+ * `suspected`: a request to the endpoint failed or is late.
  */
 export type ActivityChange = 'inUse' | 'suspected';
 
 /** Decides how often the streams at an endpoint are checked. */
 export interface Activity {
   /**
-   * Returns whether the client holds leases, or has called the endpoint shortly before. If so, its streams are checked
-   * more often.
+   * Returns whether the client holds leases, or has called the endpoint repeatedly in the last seconds. If so, its
+   * streams are checked more often.
    */
   readonly inUse: () => boolean;
   readonly changes: Observable<ActivityChange>;
@@ -56,8 +56,8 @@ export class LeaseActivity {
 }
 
 /**
- * Emits when a check is due: seldom while the client is idle, more often while it is in use, and at once after a
- * failure.
+ * Emits when a check is due: seldom while the client is idle, and more often while it is in use. After a failure, a
+ * check is due {@link SHORTEST_CHECK_MS} after the last one.
  *
  * @param times the time between two checks, in milliseconds
  */

@@ -59,7 +59,7 @@ export class Endpoint {
    * use this connection.
    */
   servedAt = 0;
-  /** The number of calls and version requests to which the endpoint has responded. */
+  /** The number of calls, streams and version requests to which the endpoint has responded. */
   responses = 0;
   /**
    * Whether etcd has responded at this endpoint. If so, a response that is not from etcd was sent by a proxy in its
@@ -117,7 +117,9 @@ export class Endpoint {
     );
   }
 
-  /** Returns the known facts about the server; undefined until its version was requested. */
+  /**
+   * Returns the known facts about the server; undefined until its version has arrived, and after {@link invalidate}.
+   */
   get known(): ServerInfo | undefined {
     return this.info;
   }
@@ -156,7 +158,9 @@ export class Endpoint {
     return this.isPaused ? this.contactPause.pipe(switchMap(contact)) : contact();
   }
 
-  /** Records a response to a call. The backoff is reset, and later calls do not wait. */
+  /**
+   * Records a response to a call, or the first response on a stream. The backoff is reset, and later calls do not wait.
+   */
   markHealthy(): void {
     this.responses += 1;
     this.knownEtcd = true;
@@ -272,7 +276,7 @@ const RECENT_MS = 5_000;
  */
 const LASTING_MS = 1_000;
 
-/** Tracks whether an endpoint has responded to calls in the last seconds. */
+/** Tracks whether an endpoint has responded to calls in the last seconds, and for at least {@link LASTING_MS}. */
 export class CallActivity {
   private usedSince = -Infinity;
   private usedAt = -Infinity;

@@ -40,7 +40,7 @@ export class EndpointPool {
   }
 
   /**
-   * Replaces the given endpoints. Endpoints that remain keep their state.
+   * Replaces the given endpoints, and removes the discovered ones. Endpoints that remain keep their state.
    *
    * @returns the endpoints that were removed
    */

@@ -51,8 +51,8 @@ type Found = readonly [origin: string, id: MemberId];
 /**
  * Discovers the members of a cluster from its member list. A listed address may be reachable only from other members,
  * or may belong to another server on this host (`localhost`). So an address is used only after the same member of the
- * same cluster has responded there. Learners are not used, as they do not serve most requests. Members that have not
- * started have no address.
+ * same cluster has responded there. Addresses with another scheme than that of the first endpoint are not used.
+ * Learners are not used, as they do not serve most requests. Members that have not started have no address.
  */
 export class MemberDiscovery {
   private found: ReadonlyMap<string, MemberId> = new Map();

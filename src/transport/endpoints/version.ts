@@ -24,8 +24,8 @@ export function parseVersion(text: string): ServerVersion | undefined {
 }
 
 /**
- * The parsed versions that RPCs and fields require. They are kept, because every call needs them and there are few of
- * them.
+ * The parsed versions that RPCs and fields require. They are kept, because every call to an older server needs them and
+ * there are few of them.
  */
 const parsed = new Map<string, ServerVersion | undefined>();
 
@@ -71,8 +71,8 @@ export interface ServerInfo {
   /** The path prefix of the gateway's RPCs: `/v3`. */
   readonly prefix: string;
   /**
-   * Whether the server has all RPCs and fields that rxetcd knows. If so, {@link assertSupported} need not check
-   * requests.
+   * Whether the server has all RPCs and fields that rxetcd knows, or its version is unknown. If so,
+   * {@link assertSupported} need not check requests.
    */
   readonly supportsAll: boolean;
 }

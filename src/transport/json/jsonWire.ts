@@ -53,8 +53,8 @@ const NEEDS_LEADER = { 'grpc-metadata-hasleader': 'true' } as const;
 const PLAIN_HEADERS = { 'content-type': 'application/json', 'user-agent': 'rxetcd' } as const;
 
 /**
- * The maximum length of a message from an unconfirmed server. Such a message should have only a header and a few
- * fields.
+ * The maximum length of a message in a stream from an unconfirmed server. Such a message should have only a header and
+ * a few fields.
  */
 const MAX_UNCONFIRMED_BYTES = 64 * 1024;
 
@@ -213,7 +213,7 @@ const rethrow = (failure: unknown): Observable<never> => throwError(() => failur
 
 /**
  * Reads a unary response as JSON, without decoding it.
- * @throws EtcdError with the error that the server sent, or `MalformedResponse`
+ * @throws EtcdError with the error that the server or a proxy sent, or `MalformedResponse`
  */
 export function parseResponse(response: HttpResponse, where: ResponseSource): unknown {
   if (response.status !== 200) throw errorInResponse(response, where);

@@ -27,8 +27,9 @@ export function errorInJson(json: unknown, details: ErrorDetails): EtcdError | u
 }
 
 /**
- * The beginning of an error that a gateway of etcd 3.4 or newer sends as plain text, before it reads the request. The
- * gateway refuses a client certificate with a common name, as etcd would use that name as a user name.
+ * The beginning of an error that a gateway of etcd 3.4 or newer sends as plain text, before it reads the request. While
+ * auth is enabled, the gateway refuses a client certificate with a common name, as etcd would use that name as a user
+ * name.
  */
 const COMMON_NAME = 'CommonName of client sending a request against gateway';
 const COMMON_NAME_ADVICE =
@@ -59,8 +60,8 @@ function unknownPathError(body: string, details: ErrorDetails): EtcdError {
 }
 
 /**
- * Returns whether JSON is an error in the form of etcd's gateways, which contains a gRPC code. API gateways send only
- * `{"message":"…"}`, or an HTTP status as the code.
+ * Returns whether JSON is an error in the form of etcd's gateways: it contains a gRPC code, or only a known message of
+ * etcd. API gateways send only `{"message":"…"}`, or an HTTP status as the code.
  */
 function isGatewayError(json: unknown): boolean {
   if (!isRecord(json)) return false;

@@ -95,7 +95,10 @@ function mayBeItsFault({ reason, code }: EtcdError, transport: DuplexTransport):
 
 const STANDING_IN: ReadonlySet<Reason> = new Set<Reason>(['ConnectionLost', 'ProxyRefused', 'MalformedResponse', 'Unknown']);
 
-/** Opens a bidirectional stream. The stream ends if the RPC needs a leader and the member has none. */
+/**
+ * Opens a bidirectional stream. The stream ends if the RPC needs a leader and the member has none. Over a WebSocket,
+ * this is checked only if there is another endpoint.
+ */
 function openDuplex<In, A>(
   route: Route,
   rpc: Rpc<In, A>,
@@ -153,7 +156,8 @@ export interface LeaderDeps {
 /**
  * Checks whether a member has a leader, for a stream that cannot carry the header which requires a leader. Completes if
  * there is a leader, and errors with `NoLeader` if there is none. Also completes after any other failure, such as a
- * missing permission, because only a member with a leader fails in another way.
+ * missing permission, because only `NoLeader` shows that the leader is missing. Without another endpoint, it completes
+ * without a request.
  */
 export function requireLeader(to: Route, { wire, elsewhere }: LeaderDeps): Observable<never> {
   const send = wire.unary({ ...identifyRpc, needsLeader: true }, {});

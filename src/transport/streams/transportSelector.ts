@@ -50,7 +50,8 @@ interface Experience {
 
 /**
  * Chooses the transport for the streams of each endpoint. A transport that does not work at an endpoint is not used
- * there for some time. A transport that cannot carry long messages is never used there again.
+ * there for some time. A transport that cannot carry long messages is never used there again. If the user has chosen a
+ * transport, that transport is always used.
  */
 export class TransportSelector {
   private readonly records = new Map<string, Map<StreamTransport, Experience>>();
@@ -149,7 +150,8 @@ function candidates({ origin, version, authenticated }: TransportCriteria, hasHt
 
 /**
  * Returns whether etcd's proxy passes on the subprotocol, which carries the token, in the form that etcd's auth
- * accepts. The proxies of 3.5 and 3.6 do so since a certain patch release.
+ * accepts. The proxies of 3.5 and 3.6 do so since a certain patch release, and all from 3.7 on. Older proxies do not.
+ * An unknown version counts as a new one.
  */
 function takesTokenOverWebSocket(version: ServerVersion | undefined): boolean {
   if (version === undefined || isAtLeast(version, '3.7')) return true;

@@ -58,9 +58,9 @@ export interface CachedRange {
 }
 
 /**
- * A range that is kept in memory by one watch, as long as the Observable of {@link Namespace.cache} is subscribed to.
- * After the end of this subscription, reads and new watches error with `Canceled`, or with `ClientClosed` if the client
- * is closed.
+ * A range that one watch keeps in memory while the Observable of {@link Namespace.cache} has a subscriber, and for
+ * `streams.lingerMs` after that. Later reads and watches error with `Canceled`, or with `ClientClosed` if the client is
+ * closed. If the Observable has errored, they receive its error.
  */
 export interface Cache {
   /** The revision of the store that the state in memory shows. */
@@ -71,7 +71,8 @@ export interface Cache {
   readonly size: number;
 
   /**
-   * Reads a key of the cached range. Emits undefined if the key does not exist.
+   * Reads a key of the cached range. Emits undefined if the key does not exist. Errors with `InvalidArgument` if the
+   * key is not in the range.
    *
    * A linearizable read errors with `DeadlineExceeded` if it takes longer than the client's `requestTimeoutMs`. If the
    * store cannot be reached, the read errors as `kv.get` does.

@@ -26,7 +26,10 @@ export interface CachesDeps {
   readonly requestTimeoutMs: number;
 }
 
-/** Creates caches over the watches of a client. Subscribers of the same range share one cache. */
+/**
+ * Creates caches over the watches of a client. Subscribers with the same range and the same `historyEvents` share one
+ * cache.
+ */
 export function heldCaches(deps: WatchesDeps, { readPages, closed, lingerMs, requestTimeoutMs }: CachesDeps) {
   const shared = new RefCountedMap<Cache>(closed, { lingerMs, replay: { keep: identity, toFirst: identity } });
 

@@ -49,7 +49,7 @@ export class SortedKeys {
     return type === 'put' ? this.put(kv) : this.delete(keyOf(kv));
   }
 
-  /** Returns the key-values of a span, at most `limit` of them, and their total number. */
+  /** Returns the key-values of a span, at most `limit` of them, and the number of all keys in the span. */
   within({ from, to }: Span, limit: number): { readonly kvs: readonly KeyValue[]; readonly count: number } {
     const first = this.placeOf(from);
     const end = to === undefined ? this.order.length : this.placeOf(to);

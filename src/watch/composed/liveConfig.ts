@@ -42,8 +42,9 @@ export interface ConfigUpdate<A> {
   readonly type: 'snapshot' | 'change' | 'resync';
   readonly revision: number;
   /**
-   * The config in force: the config of this revision, or the last valid one if this one was rejected. Objects and lists
-   * that did not change are the same objects as in the last update.
+   * The config in force: the config of this revision, or the last valid one if this one was rejected. If none was valid
+   * before, the config consists of the defaults. Objects and lists that did not change are the same objects as in the
+   * last update.
    */
   readonly config: A;
   /**
@@ -152,7 +153,10 @@ function alone<A>(
   return isRight(config) ? { inForce: true, config: config.right, changes: [], rejected } : { inForce: false, rejected };
 }
 
-/** Emits the config for each update that changes the config, or whose config is rejected. */
+/**
+ * Emits the config for each update that changes the config or the reasons for rejecting it. Errors with the
+ * `InvalidValueError` if no config is in force.
+ */
 export function configUpdates<A>(
   layers: readonly string[],
   updates: Observable<JointUpdate>,

@@ -67,7 +67,8 @@ const unchanged = (prefix: string, kvs: readonly KeyValue[], revision: number) =
 ];
 
 /**
- * Returns the keys of a config with their values. An empty object or list has no names, so it is written as one value.
+ * Returns the keys of a config with their values. An empty object or list below the config has no names, so it is
+ * written as one value.
  */
 function leavesOf(value: unknown, separator: string, prefix: string, path: readonly string[] = []): [string, string][] {
   const inside = Array.isArray(value) || isObject(value) ? Object.entries(value).filter(([, each]) => each !== undefined) : [];

@@ -38,7 +38,8 @@ import { isRight, right } from '../../util/either.js';
  * - `live`: `value` is the current value in the store. Right after `stale`, missed changes follow as soon as the server
  *   has sent them.
  * - `stale`: the connection or the history was lost after `value` had arrived, so `value` may be old (`error` says why)
- * - `invalid`: the codec rejects the store's value (`error` says where), and `value` is the last valid one
+ * - `invalid`: the codec rejects the store's value (`error` says where), and `value` is the last valid one, or
+ *   undefined if there was none
  * - `failed`: the stream cannot continue (`error` says why), and this is the last state
  */
 export interface ViewState<T> {
@@ -81,7 +82,10 @@ interface Viewed<T> extends Origin {
 interface Shown<T> {
   readonly view: ViewState<T>;
   readonly cause: EtcdError | undefined;
-  /** The error if the connection was lost, until the connection is restored or a newer reading arrives. */
+  /**
+   * The error if the connection was lost, until it is restored. While the connection is `idle`, a newer reading ends
+   * the loss as well.
+   */
   readonly lost: EtcdError | undefined;
   readonly of: Viewed<T>;
   readonly cameWith: ConnectionState | undefined;

@@ -26,8 +26,7 @@ export interface LiveUpdate {
    * - `snapshot`: the state when you subscribed; `changes` is empty
    * - `change`: one revision; `changes` are its events
    * - `resync`: the range was listed again; `changes` is the difference from the last state, deletes included. Either
-   *   the history since the last update was compacted or is too long for an old server, or the store was wiped,
-   *   restored or replaced.
+   *   the history was compacted, or a response with it was too long, or the store was wiped, restored or replaced.
    */
   readonly type: 'snapshot' | 'change' | 'resync';
   /** The revision of the store that this state shows. */

@@ -36,8 +36,8 @@ type Note = { readonly number: number; readonly revision: number } & (
 
 /**
  * The key ranges that a client's live ranges follow. Each range has the highest revision of an own write that it has to
- * show. Most writes put or delete a single key. The ranges that include a key are found in two maps: one of single
- * keys, and one of prefixes.
+ * show. Most writes put or delete a single key. The single keys and prefixes that include a key are found in two maps.
+ * Other ranges are compared one by one.
  */
 export class FollowedRanges implements WriteEffects {
   private readonly all = new Set<FollowedRange>();
@@ -240,7 +240,7 @@ export class FollowedRange {
   }
 }
 
-/** Finds ranges by a key. Only the ranges of different namespaces can have the same key. */
+/** Finds ranges by a key. Several ranges may have the same key, such as those of a live range and of a live config. */
 class RangesByKey {
   private readonly ranges = new Map<BinaryKey, readonly FollowedRange[]>();
   /** The number of keys of each length. */

@@ -100,7 +100,7 @@ function readRaw<T>(codec: { read(json: unknown): T | typeof INVALID }, raw: unk
     const read = codec.read(typeof raw === 'string' ? JSON.parse(raw) : raw);
     return read === INVALID ? undefined : read;
   } catch {
-    // The request is a txn with too many levels of nested txns.
+    // The text is not JSON, or it is a txn with too many levels of nested txns.
     return undefined;
   }
 }

@@ -14,7 +14,10 @@ export type ConnectionState =
    * connection that was opened last.
    */
   | { readonly status: 'connected'; readonly endpoint: string; readonly transport: StreamTransport }
-  /** A stream was lost, or could not be opened. The next attempt follows after `retryInMs` milliseconds. */
+  /**
+   * A stream was lost or could not be opened, or a read for the start of a watch failed. The next attempt follows after
+   * `retryInMs` milliseconds.
+   */
   | { readonly status: 'reconnecting'; readonly cause: EtcdError; readonly retryInMs: number }
   /** The client was closed. */
   | { readonly status: 'closed' };
@@ -28,7 +31,7 @@ export type Reconnecting = Extract<ConnectionState, { readonly status: 'reconnec
  * The state of a single watch. Its end is not a state: the Observable errors or completes.
  * - `connecting`: the server has not confirmed the watch yet
  * - `connected`: the server has confirmed the watch, and sends its events
- * - `reconnecting`: the watch was interrupted, and resumes after `retryInMs` milliseconds or more
+ * - `reconnecting`: the watch was interrupted or could not begin, and is retried after `retryInMs` milliseconds or more
  */
 export type WatchState = Exclude<ConnectionState, { readonly status: 'idle' | 'closed' }>;
 

@@ -49,9 +49,9 @@ export interface StreamCallbacks {
   /** Called when the stream of one user broke, while other users continue. Returns the error for that user. */
   readonly onLost: (error: EtcdError) => StreamLostError;
   /**
-   * Called when neither the transport nor the endpoint has caused the end of a stream. Either the client has closed the
-   * stream, or a message was too long and may arrive in fragments on another stream. Returns the error for the users of
-   * the stream.
+   * Called when neither the transport nor the endpoint has caused the end of a stream. Either the endpoint was removed,
+   * or its connections are considered dead, or a message was too long. Such a message may arrive in fragments on
+   * another stream. Returns the error for the users of the stream.
    */
   readonly onHarmlessEnd: (error: EtcdError) => StreamLostError;
 }
@@ -301,7 +301,8 @@ const MAX_DOUBLINGS = 5;
 /**
  * Adapts the timeout of responses to the server. A server sends nothing while it reads a long history for a watch, and
  * begins again on each stream. With a fixed timeout, the server might never finish. So each stream that was given up as
- * unresponsive doubles the timeout, until a stream delivers a notification of a watch.
+ * unresponsive doubles the timeout, until a stream delivers a notification of a watch. The timeout for opening a stream
+ * is restored when a stream opens.
  */
 export class AdaptiveTimeout {
   private doublings = 0;

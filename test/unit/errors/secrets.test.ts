@@ -6,7 +6,7 @@ import { WatchResponse } from '../../../src/codec/watch.js';
 import { INVALID } from '../../../src/codec/descriptors.js';
 import { errorInResponse } from '../../../src/transport/json/responseError.js';
 import { toWatchError } from '../../../src/watch/messages.js';
-import { createClient, leaseId, put, type Client } from '../../../src/index.js';
+import { createClient, leaseId, put, type CallOptions, type Client } from '../../../src/index.js';
 import { keepSecret, withoutSecrets } from '../../../src/errors/index.js';
 import { failureOf } from '../../integration/support/outcomes.js';
 import { startFakeServer, type FakeRequest, type FakeScript, type FakeServer } from '../../support/fakes/fakeServer.js';
@@ -165,6 +165,16 @@ describe('an error does not contain secrets of a request that a server echoes:',
     await start((_, reply) => reply.json(200, { header }));
     server.version = `3.1.0-${HEADER}`;
     expectNoSecrets(await failureOf(client.kv.get('a')));
+  });
+
+  test.each<[string, (client: Client, options: CallOptions) => Observable<unknown>]>([
+    ['a call', ({ kv }, options) => kv.put('a', 'b', options)],
+    ['a stream', ({ maintenance }, options) => maintenance.snapshot(options)],
+    ['a plain GET', (etcd, options) => etcd.metricsText(options)],
+  ])('an error does not contain a header of the single call: %s', async (_, send) => {
+    await start((request, reply) => reply.json(400, { message: `not with ${String(request.headers['x-own'])}`, code: 3 }));
+    const { message } = await failureOf(send(client, { headers: { 'x-own': 'header of the call 9' } }));
+    expect(message).toContain('not with [redacted]');
   });
 
   test('an error still contains text that is no secret', async () => {

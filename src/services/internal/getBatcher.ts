@@ -227,18 +227,13 @@ export class ReadSizes {
 
   /** Records that the response to a batch with this key was too large. */
   noteTooLarge(key: BytesLike): void {
-    // The sizes of the single key-values are unknown, so they do not change the average.
-    this.remember(key, BATCH_SIZE);
+    this.noteSize(key, BATCH_SIZE);
   }
 
   private noteSize(key: BytesLike, size: number): void {
     if (this.remembered(key) === undefined)
       this.average = this.average === undefined ? size : this.average + (size - this.average) * WEIGHT;
-    this.remember(key, size);
-  }
-
-  private remember(key: BytesLike, size: number): void {
-    if (this.large.size > 0) this.large.delete(idOf(key));
+    else this.large.delete(idOf(key));
     if (size < LARGE) return;
     this.large.set(idOf(key), size);
     if (this.large.size <= MAX_KEYS) return;

@@ -66,7 +66,11 @@ export function webSocketDuplex(request: DuplexRequest, deps: SocketDeps): Obser
         () => undefined,
       );
     };
-    const cancel = page.onLeave(() => subscriber.error(pageLeft(where)));
+    let isPageLeft = false;
+    const cancel = page.onLeave(() => {
+      isPageLeft = true;
+      subscriber.error(pageLeft(where));
+    });
     return () => {
       cancel();
       probe.abort();
@@ -84,7 +88,8 @@ export function webSocketDuplex(request: DuplexRequest, deps: SocketDeps): Obser
         outgoing.flush();
         socket.close();
       };
-      if (opened || onLateOpen === undefined) return leave();
+      // A frozen page runs no timers, and a browser keeps no page in its back/forward cache that still has a socket.
+      if (opened || onLateOpen === undefined || isPageLeft) return leave();
       // The server may have accepted the handshake. If the browser ended the handshake now, the server might not notice
       // the end.
       timeout.add(scheduleTimeout(CLOSE_TIMEOUT_MS, () => socket.close()));

@@ -131,8 +131,8 @@ describe('docs/errors.md and the RPCs', () => {
       .flatMap(([, service]) => Object.values(service as Record<string, { name: string; safety: string }>));
     expect(rpcs.length).toBeGreaterThan(30);
     const reads = new Set(rpcs.filter(({ safety }) => safety === 'read').map(({ name }) => name));
-    const told = /^Reads are (.*?) A request by/ms.exec(read('docs/errors.md'))?.[1] ?? '';
-    expect([...told.matchAll(/`(\w+\.\w+)`/g)].map(([, name]) => name).toSorted()).toEqual([...reads].toSorted());
+    const listed = /^Reads are (.*?) A request by/ms.exec(read('docs/errors.md'))?.[1] ?? '';
+    expect([...listed.matchAll(/`(\w+\.\w+)`/g)].map(([, name]) => name).toSorted()).toEqual([...reads].toSorted());
   });
 });
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { concat, firstValueFrom, lastValueFrom, range, mergeMap, type Observable } from 'rxjs';
 import { createClient, type Client, type LeaseId } from '../../../src/index.js';
 import { startEtcd, type EtcdServer } from '../../support/etcd/index.js';
+import { serverWatches } from '../../integration/support/watching.js';
 import { waitFor } from '../../support/waitFor.js';
 import { collect, type Collected } from '../watch/support/collect.js';
 import { QUICK } from '../watch/support/scene.js';
@@ -36,16 +37,19 @@ describe('after the store is wiped', () => {
     await server.kill();
     await server.restart({ wipe: true });
   };
-  /** Waits until this many keys exist, and the watches that their waiters need. */
-  const entered = <T>(waiting: Observable<T>, prefix: string, keys: number): Promise<Collected<T>> => {
+  /**
+   * Waits until the server has this many watches. A watch shows that the client knows its key. The key alone would not,
+   * as the response that reports it may be on its way when the server is killed.
+   */
+  const waitingWith = async <T>(watches: number, waiting: Observable<T>): Promise<Collected<T>> => {
     const seen = collect(waiting);
-    const there = async (): Promise<boolean> => (await firstValueFrom(etcd.kv.count({ prefix }))) === keys;
-    return waitFor('it waits', there).then(() => seen);
+    await waitFor(`${watches} watches`, async () => (await serverWatches(etcd)) === watches);
+    return seen;
   };
 
   test('a waiter of a lock fails with LockLost, as its key was deleted', async () => {
     await owner('lock');
-    const waiting = await entered(etcd.lock('lock', { lease }), 'lock/', 2);
+    const waiting = await waitingWith(2, etcd.lock('lock', { lease }));
     await wiped();
     await waitFor('the loss', () => waiting.error !== undefined);
     expect([waiting.values, waiting.error]).toMatchObject([[], { reason: 'LockLost' }]);
@@ -53,7 +57,7 @@ describe('after the store is wiped', () => {
 
   test('a waiter of a permit fails with LockLost, as its key was deleted', async () => {
     await owner('semaphore');
-    const waiting = await entered(etcd.semaphore('semaphore', 1, { lease }), 'semaphore/', 2);
+    const waiting = await waitingWith(2, etcd.semaphore('semaphore', 1, { lease }));
     await wiped();
     await waitFor('the loss', () => waiting.error !== undefined);
     expect([waiting.values, waiting.error]).toMatchObject([[], { reason: 'LockLost' }]);
@@ -61,7 +65,7 @@ describe('after the store is wiped', () => {
 
   test('a wait for the release of a lock ends, as there is no owner', async () => {
     await owner('free');
-    const waiting = await entered(etcd.whenUnlocked('free'), 'free/', 1);
+    const waiting = await waitingWith(1, etcd.whenUnlocked('free'));
     await wiped();
     await waitFor('the end', () => waiting.completed || waiting.error !== undefined);
     expect([waiting.values, waiting.error]).toEqual([[undefined], undefined]);
@@ -69,14 +73,14 @@ describe('after the store is wiped', () => {
 
   test('a wait for a barrier ends, as the barrier is not held any more', async () => {
     await firstValueFrom(etcd.barrier('barrier').hold({ lease }));
-    const waiting = await entered(etcd.barrier('barrier').wait(), 'barrier', 1);
+    const waiting = await waitingWith(1, etcd.barrier('barrier').wait());
     await wiped();
     await waitFor('the end', () => waiting.completed || waiting.error !== undefined);
     expect([waiting.values, waiting.error]).toEqual([[undefined], undefined]);
   });
 
   test('a double barrier that waits for others is lost, as the own key is gone', async () => {
-    const waiting = await entered(etcd.doubleBarrier('double', 2).enter({ lease }), 'double/', 1);
+    const waiting = await waitingWith(2, etcd.doubleBarrier('double', 2).enter({ lease }));
     await wiped();
     await waitFor('the loss', () => waiting.error !== undefined);
     expect([waiting.values, waiting.error]).toMatchObject([[], { reason: 'LockLost' }]);

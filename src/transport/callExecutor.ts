@@ -23,13 +23,13 @@ const REPEATS: ReadonlySet<unknown> = new Set(['retry', 'retryOtherEndpoint', 'r
  * The default pauses before attempts. The pause after the first attempt is between 50 and 150 ms. The pause doubles
  * with each further attempt.
  */
-const PAUSES = { initialMs: 75, maxMs: Infinity, jitter: 2 / 3 };
-const MAX_DOUBLINGS = 6;
+const PAUSES = { initialMs: 150, maxMs: Infinity, jitter: 2 / 3 };
+const MAX_DOUBLINGS = 5;
 /**
  * The number of doublings of the pause after a change of leader. It limits the pause to between 200 and 600 ms, as an
  * election takes only a short time.
  */
-const FEW_DOUBLINGS = 3;
+const FEW_DOUBLINGS = 2;
 /** The reasons of errors that healthy members send while the leadership moves to another member. */
 const LEADER_MOVES: ReadonlySet<Reason> = new Set<Reason>(['LeaderChanged', 'ProposalDropped']);
 const MIN_ATTEMPTS = 4;
@@ -285,6 +285,6 @@ export class CallExecutor implements AttemptRunner {
 
   private afterPause<T>(call: Call, next: () => Observable<T>, doublings = MAX_DOUBLINGS): Observable<T> {
     const { initialBackoffMs: initialMs = PAUSES.initialMs, maxBackoffMs: maxMs = PAUSES.maxMs, jitter = PAUSES.jitter } = this.given;
-    return race(timer(backoffMs(Math.min(call.attempts, doublings), { initialMs, maxMs, jitter })), this.closed).pipe(switchMap(next));
+    return race(timer(backoffMs(Math.min(call.attempts - 1, doublings), { initialMs, maxMs, jitter })), this.closed).pipe(switchMap(next));
   }
 }

@@ -293,4 +293,15 @@ describe('the limits of the option retry', () => {
     expect(result?.at).toBeGreaterThanOrEqual(5_000);
     expect(result?.at).toBeLessThan(5_100);
   });
+
+  test('set the pauses after a change of leader, of which the first lasts initialBackoffMs', () => {
+    const dropped = refuse('raft proposal dropped', 2, 500);
+    const transport = scriptedTransport(inTurn(dropped, dropped, dropped, reply(200)));
+    const retryLimits = { maxAttempts: 4, initialBackoffMs: 1_000, maxBackoffMs: 2_500, jitter: 0 };
+    const [result] = settle(...[put(callerOf(transport, { endpoints: [A], retryLimits }))]);
+    expect(result?.outcome).toBe('ok');
+    // 1 000 + 2 000 + 2 500 ms
+    expect(result?.at).toBeGreaterThanOrEqual(5_500);
+    expect(result?.at).toBeLessThan(5_600);
+  });
 });

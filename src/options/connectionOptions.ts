@@ -274,8 +274,7 @@ export interface StreamOptions {
    */
   readonly maxBackoffMs?: number;
   /**
-   * The largest part of a pause, from 0 to 1, by which the pause is shortened at random: 0.5 by default. For the stream
-   * of keepalives it is always 0.5.
+   * The largest part of a pause, from 0 to 1, by which the pause is shortened at random: 0.5 by default.
    */
   readonly jitter?: number;
   /**

@@ -263,7 +263,7 @@ export function createCaller(
   /**
    * Requests the version without TLS, to check whether a server without TLS responds. The request contains no secret.
    */
-  function withoutTls({ origin }: Endpoint): Observable<unknown> {
+  function withoutTls({ origin }: Endpoint): Observable<PlainResponse> {
     const plain = origin.replace(/^https:/, 'http:');
     const to = unconfirmedAt(plain);
     return wire.get({ to, path: '/version', name: 'GET /version' }).pipe(finalize(() => wire.release(plain)));

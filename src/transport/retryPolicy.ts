@@ -49,7 +49,7 @@ export interface CallRetryOptions {
   /**
    * The longest first pause before an endpoint that failed is used again, in milliseconds: 100 by default. The pause
    * doubles with each failure. The pause after `StaleRead`, a change of leader or a retry by the policy doubles with
-   * each attempt. After the first attempt, it is at most twice this option, or 150 by default.
+   * each attempt. After the first attempt, it is at most this option, or 150 by default.
    */
   readonly initialBackoffMs?: number;
   /**

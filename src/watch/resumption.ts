@@ -1,7 +1,7 @@
 import { catchError, delayWhen, type Observable, of, throwError, timer } from 'rxjs';
 import { type EtcdError, hasReason, isEtcdError } from '../errors/index.js';
-import { Backoff } from '../util/time.js';
-import { ConsecutiveFailures, isTransient, type StreamTimeouts } from './retryable.js';
+import type { Backoff } from '../util/time.js';
+import { ConsecutiveFailures, isTransient, streamBackoff, type StreamTimeouts } from './retryable.js';
 import { type Reconnecting, reconnecting } from './streams/connectionState.js';
 
 /**
@@ -87,7 +87,7 @@ export class Resumption {
   }
 
   private pauseMs(): number {
-    this.backoff ??= new Backoff(this.settings.initialBackoffMs, this.settings.maxBackoffMs, this.settings.jitter);
+    this.backoff ??= streamBackoff(this.settings);
     return this.backoff.next();
   }
 }

@@ -34,7 +34,7 @@ export function isTransient(error: EtcdError): boolean {
  */
 export function retryTransient<T>(
   call: Observable<T>,
-  { initialBackoffMs, maxBackoffMs, jitter }: StreamTimeouts,
+  settings: StreamTimeouts,
   onPause: (error: EtcdError, ms: number) => void = () => undefined,
 ): Observable<T> {
   return defer(() => {
@@ -49,7 +49,7 @@ export function retryTransient<T>(
           refusals.add(error);
           if (refusals.exceeded) return undefined;
         }
-        backoff ??= new Backoff(initialBackoffMs, maxBackoffMs, jitter);
+        backoff ??= streamBackoff(settings);
         const pauseMs = backoff.next();
         onPause(error, pauseMs);
         return pauseMs;
@@ -99,6 +99,13 @@ export class ConsecutiveFailures {
     return this.count >= MAX_CONSECUTIVE_FAILURES && monotonicNow() >= this.exceededAt;
   }
 }
+
+/** Creates a backoff with the pauses of the option `streams`. */
+export const streamBackoff = ({
+  initialBackoffMs,
+  maxBackoffMs,
+  jitter,
+}: Omit<StreamTimeouts, 'heartbeatMs' | 'responseTimeoutMs'>): Backoff => new Backoff(initialBackoffMs, maxBackoffMs, jitter);
 
 /** Settings of streams, in milliseconds. */
 export interface StreamTimeouts {

@@ -41,6 +41,24 @@ test('an https endpoint that accepts and closes connections may be down, and is 
   server.close();
 });
 
+test('an https endpoint that resets a handshake, and rejects plain HTTP with status 400, is Unreachable', async () => {
+  // A server with TLS rejects plain HTTP like this. The first byte of a handshake is 22.
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', (data) => {
+      if (data[0] === 22) socket.resetAndDestroy();
+      else socket.end('HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n');
+    });
+  });
+  const port = await listenSomewhere(server);
+  const client = clients.make({ endpoints: `https://127.0.0.1:${port}` });
+  expect(await rejection(firstValueFrom(client.kv.get('a')))).toMatchObject({
+    reason: 'Unreachable',
+    message: expect.stringContaining('the TLS handshake was cut off'),
+  });
+  server.close();
+});
+
 test.each([
   ['a get', (client: ReturnType<Clients['make']>) => client.kv.get('a'), 'KV.Range'],
   ['a put', (client: ReturnType<Clients['make']>) => client.kv.put('a', 'b'), 'KV.Put'],

@@ -265,6 +265,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
         initialBackoffMs: Math.min(settings.initialBackoffMs, MAX_TIMES.maxBackoffMs),
         maxBackoffMs: Math.min(settings.maxBackoffMs, MAX_TIMES.maxBackoffMs),
         responseTimeoutMs: Math.min(settings.responseTimeoutMs, MAX_TIMES.responseTimeoutMs),
+        ...(settings.jitter === undefined ? {} : { jitter: settings.jitter }),
       },
       (channel, callbacks) => this.open(channel, callbacks),
     );

@@ -8,8 +8,8 @@ import { checkOptions, LEASE, oneOf, required, WHOLE, type OptionKinds } from '.
 import { takeUntilClosed } from '../../util/closedSignal.js';
 import { deferLight } from '../../util/lightObservable.js';
 import { throwIfClosed } from '../../util/rx.js';
-import { Backoff, retryAfter, now } from '../../util/time.js';
-import { isRetryable } from '../../watch/retryable.js';
+import { retryAfter, now } from '../../util/time.js';
+import { isRetryable, streamBackoff } from '../../watch/retryable.js';
 import { awaitsRepair } from '../lock/reacquire.js';
 import { acquireWithCompensation, type Acquisition, type AcquisitionState } from './acquisition.js';
 import { sentOnce, retryCleanup } from './cleanup.js';
@@ -184,7 +184,7 @@ class Revocation {
 /** Grants another lease after each loss, as soon as the server can grant one. */
 function regranted(once: Observable<LeaseEvent>, { settings }: LeaseContext): Observable<LeaseEvent> {
   return defer(() => {
-    const backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
+    const backoff = streamBackoff(settings);
     let last: LeaseEvent | undefined;
     let everGranted = false;
     const passes = (error: unknown): error is EtcdError =>

@@ -16,8 +16,8 @@ import { takeUntilClosed } from '../../util/closedSignal.js';
 import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
 import { LONGEST_MS, oneOf } from '../../model/validate.js';
 import type { OwnershipEvent } from '../../model/events.js';
-import { Backoff, retryAfter } from '../../util/time.js';
-import { isRetryable, isTransient, type StreamTimeouts } from '../../watch/retryable.js';
+import { retryAfter } from '../../util/time.js';
+import { isRetryable, isTransient, streamBackoff, type StreamTimeouts } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
 
 /** The option to acquire an ownership again after each loss. */
@@ -99,10 +99,10 @@ function reacquireAfterLoss<T extends object>(
 export function restartAfterLoss<T>(
   source: Observable<T>,
   lossOf: (error: unknown) => Observable<T> | undefined,
-  { initialBackoffMs, maxBackoffMs }: StreamTimeouts,
+  settings: StreamTimeouts,
 ): Observable<T> {
   return defer(() => {
-    const backoff = new Backoff(initialBackoffMs, maxBackoffMs);
+    const backoff = streamBackoff(settings);
     return source.pipe(
       tap(() => backoff.reset()),
       catchError((error: unknown) => {

@@ -7,8 +7,8 @@ import { type Compare, del, get, key as on, put, txn } from '../../model/op.js';
 import { prefixEnd } from '../../model/range.js';
 import { checkName, invalidArgument } from '../../model/validate.js';
 import type { KvService } from '../../services/kv.js';
-import { Backoff, retryAfter } from '../../util/time.js';
-import { retryTransient } from '../../watch/retryable.js';
+import { retryAfter } from '../../util/time.js';
+import { retryTransient, streamBackoff } from '../../watch/retryable.js';
 import type { ConcurrencyContext, Identity } from '../context.js';
 import { acquireWithCompensation } from '../lease/acquisition.js';
 import { retryCleanup } from '../lease/cleanup.js';
@@ -86,7 +86,7 @@ export function enterSharedQueue(
 function acquireShare(keys: SharedKeys, ttl: number, context: ConcurrencyContext): Observable<HeldEntry> {
   return defer(() => {
     const { kv, cleanup, settings } = context;
-    const backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
+    const backoff = streamBackoff(settings);
     const readPointer = defer(() => retryTransient(kv.get(pointerKey(keys)), settings));
     return cleanup.whenReleased(releaseName(keys)).pipe(
       switchMap(() => readPointer),

@@ -139,7 +139,7 @@ export function probeVersion(
   response: Observable<PlainResponse>,
   endpoint: ProbedEndpoint,
   apiPrefix: string | undefined,
-  plain?: Observable<unknown>,
+  plain?: Observable<PlainResponse>,
 ): Observable<ServerInfo> {
   const { address, basePath } = endpoint;
   const where = { rpc: VERSION_REQUEST, endpoint: address };
@@ -200,11 +200,12 @@ export function failedBefore(rpc: string, error: unknown): unknown {
 
 /**
  * Returns the error for a TLS handshake that the server has aborted. A server without TLS aborts a handshake, and so
- * does a proxy whose server is down. Only a server without TLS responds to a plain request.
+ * does a proxy whose server is down. Only a server without TLS responds to a plain request, apart from servers with TLS
+ * that reject it with status 400.
  *
  * @param plain requests the version without TLS, and without a secret
  */
-function handshakeCut({ rpc, cause }: EtcdError, address: string, plain: Observable<unknown>): Observable<never> {
+function handshakeCut({ rpc, cause }: EtcdError, address: string, plain: Observable<PlainResponse>): Observable<never> {
   const where = { rpc, endpoint: address, cause };
   const unknown = new EtcdError(
     'Unreachable',
@@ -220,7 +221,7 @@ function handshakeCut({ rpc, cause }: EtcdError, address: string, plain: Observa
     take(1),
     timeout({ first: PLAIN_MS, with: () => throwError(() => unknown) }),
     catchError(() => throwError(() => unknown)),
-    switchMap(() => throwError(() => notTls)),
+    switchMap(({ status }) => throwError(() => (status === 400 ? unknown : notTls))),
   );
 }
 

@@ -1,7 +1,7 @@
 import { defer, map, Observable, type Observer, Subscription, asyncScheduler, concatMap, last, type Unsubscribable } from 'rxjs';
 import { hasReason, type EtcdError } from '../../errors/index.js';
 import type { EventsBatch, WatchBatch } from '../../model/events.js';
-import { Backoff, monotonicNow } from '../../util/time.js';
+import { type Backoff, monotonicNow } from '../../util/time.js';
 import { LightObservable } from '../../util/lightObservable.js';
 import type { ClusterId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
@@ -9,7 +9,7 @@ import type { Range } from '../../model/range.js';
 import type { RangeResponse } from '../../model/responses.js';
 import { after, type KnownChange } from '../cursor.js';
 import type { WatchTarget } from '../messages.js';
-import { retryTransient } from '../retryable.js';
+import { retryTransient, streamBackoff } from '../retryable.js';
 import { watcherAt, type WatcherDeps } from '../watcher.js';
 
 /** The state of some keys, as they were listed at one revision. */
@@ -74,7 +74,7 @@ export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps
       if (isListed) follower?.onLost(error);
       // The observer may have unsubscribed while the follower was notified.
       if (left) return;
-      backoff ??= new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
+      backoff ??= streamBackoff(settings);
       current = asyncScheduler.schedule(list, backoff.next());
     };
 

@@ -13,9 +13,9 @@ import {
   timer,
 } from 'rxjs';
 import { EtcdError, isEtcdError } from '../../errors/index.js';
-import { Backoff, monotonicNow, Pacer } from '../../util/time.js';
+import { type Backoff, monotonicNow, Pacer } from '../../util/time.js';
 import type { Channel } from '../../transport/call.js';
-import { type StreamTimeouts, isStreamRetryable, isTransient, ConsecutiveFailures } from '../retryable.js';
+import { type StreamTimeouts, isStreamRetryable, isTransient, ConsecutiveFailures, streamBackoff } from '../retryable.js';
 import { RefCounted } from '../refCounted.js';
 import {
   type Connected,
@@ -97,7 +97,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     /** The maximum number of retries after consecutive failures. */
     private readonly maxRetries = Infinity,
   ) {
-    this.backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs, settings.jitter);
+    this.backoff = streamBackoff(settings);
     this.timeout = new AdaptiveTimeout(settings.responseTimeoutMs);
     this.opening = new AdaptiveTimeout(settings.responseTimeoutMs);
     this.shared = new SharedStream(settings.lingerMs);

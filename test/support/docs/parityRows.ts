@@ -130,7 +130,7 @@ export const GO_METHODS: readonly Row[] = [
   row('Lease.KeepAliveOnce', '`lease.keepAliveOnce(id)`', (etcd) =>
     etcd.lease.grant(30).pipe(switchMap(({ id }) => etcd.lease.keepAliveOnce(id))),
   ),
-  row('Cluster.MemberList', '`cluster.memberList()`', (etcd) => etcd.cluster.memberList()),
+  row('Cluster.MemberList', '`cluster.memberList({ linearizable: true })`', (etcd) => etcd.cluster.memberList({ linearizable: true })),
   row('Cluster.MemberAdd, MemberAddAsLearner', '`cluster.memberAdd(urls, { isLearner })`', (etcd) =>
     refusal('MemberBadURLs', etcd.cluster.memberAdd(['no url'])),
   ),

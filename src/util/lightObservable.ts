@@ -57,6 +57,8 @@ const teardownOf =
  * throws, other subscribers are not affected.
  */
 class LightSubscriber<T> extends Subscription implements Observer<T> {
+  /** The place in a list of observers; see `src/watch/refCounted.ts`. */
+  place = 0;
   private source: Detachable<T> | undefined;
 
   /** @param destination the functions of the subscriber; undefined after its end */

@@ -1,6 +1,6 @@
-import { asyncScheduler, type Observable, type Observer, Subscription, type Unsubscribable } from 'rxjs';
+import { type Observable, type Observer, Subscription, type Unsubscribable } from 'rxjs';
 import { type Detachable, LightObservable } from '../util/lightObservable.js';
-import { Pacer } from '../util/time.js';
+import { Pacer, SharedTimeout } from '../util/time.js';
 
 // This module replaces RxJS's `share` to save memory. Measured: a watch takes 678 bytes with this code, and 2 283 with
 // `share`.
@@ -10,6 +10,8 @@ import { Pacer } from '../util/time.js';
  */
 export interface StateObserver<T, S> extends Observer<T> {
   onState?(state: S): void;
+  /** The place in a list of observers. The list sets it. */
+  place?: number;
 }
 
 /** A source of values: an Observable, or an object that takes less memory. */
@@ -29,8 +31,8 @@ export interface Running<S> extends Unsubscribable {
  * @typeParam K the part of the last value that is kept
  */
 export interface RefCountOptions<T, K = T> {
-  /** How long the source is kept after its last observer has unsubscribed. By default the source is not kept. */
-  readonly lingerMs?: number;
+  /** Keeps the source for a time after its last observer has unsubscribed. By default the source is not kept. */
+  readonly linger?: SharedTimeout;
   /** Spreads the ends of many sources over turns of the event loop. */
   readonly pacer?: Pacer;
   /**
@@ -45,34 +47,28 @@ export interface RefCountOptions<T, K = T> {
 }
 
 /**
- * The number of observers from which they are kept in a Set. A Set finds an observer faster than a list, but takes more
- * memory. So the Set is created only when an observer unsubscribes.
- */
-const SET_FROM = 32;
-
-/**
  * The placeholder for the subscription to a source until `subscribe` has returned. Unsubscribing from it has no effect.
  */
 const CONNECTING: Unsubscribable = { unsubscribe: () => undefined };
 
 /**
  * Shares a source among its current observers. The source starts with its first observer, and ends when its last
- * observer has unsubscribed and `lingerMs` has passed. It starts again with the next observer. RxJS's `share` does the
+ * observer has unsubscribed and the time of `linger` has passed. It starts again with the next observer. RxJS's `share` does the
  * same with more objects for each subscription. A program may have many watches with one subscriber each.
  */
-export class RefCounted<T extends string | object, K = T, S = never> implements StateObserver<T, S>, Detachable<T> {
+export abstract class RefCounted<T extends string | object, K = T, S = never> implements StateObserver<T, S>, Detachable<T> {
   /**
-   * The first observer. Most sources have only one observer, and a list would take more memory than the observer
-   * itself.
+   * The only observer, or a list. Most sources have only one observer, and a list would take more memory than the
+   * observer itself.
    */
-  private first: StateObserver<T, S> | undefined;
-  private others: StateObserver<T, S>[] | Set<StateObserver<T, S>> | undefined;
+  private observers: StateObserver<T, S> | ObserverList<T, S> | undefined;
   /** The part of the last value that is kept for late observers. */
   protected kept: K | undefined;
   private connection: Running<S> | undefined;
-  private grace: Unsubscribable | undefined;
+  /** Cancels the end of the source, while the source has no observer. */
+  private cancelEnd: (() => void) | undefined;
 
-  constructor(protected readonly options: RefCountOptions<T, K>) {}
+  protected abstract readonly options: RefCountOptions<T, K>;
 
   /**
    * Adds an observer. A late observer first receives the current state and the kept value.
@@ -80,42 +76,42 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
    * @param create creates the source if it has to be started
    */
   attach(observer: StateObserver<T, S>, create: () => Source<T, S>): void {
-    this.grace?.unsubscribe();
-    this.grace = undefined;
-    const { others } = this;
-    if (this.isEmpty) this.first = observer;
-    else if (others === undefined) this.others = [observer];
-    else if (Array.isArray(others)) others.push(observer);
-    else others.add(observer);
+    this.cancelEnd?.();
+    this.cancelEnd = undefined;
+    const { observers } = this;
+    if (observers === undefined) this.observers = observer;
+    else if (observers instanceof ObserverList) observers.add(observer);
+    else this.observers = new ObserverList(observers, observer);
     const { connection } = this;
     if (connection === undefined) return this.connect(create);
     if (connection.state !== undefined) observer.onState?.(connection.state);
     if (this.options.replay !== undefined && this.kept !== undefined) observer.next(this.options.replay.toFirst(this.kept));
   }
 
-  detach(observer: Observer<T>): void {
-    if (observer === this.first) this.first = undefined;
-    else if (!this.removeFromOthers(observer)) return;
-    if (!this.isEmpty) return;
-    const { lingerMs } = this;
-    if (lingerMs === undefined) this.reset();
-    else this.grace = this.resetAfter(lingerMs);
+  detach(observer: StateObserver<T, S>): void {
+    const { observers } = this;
+    const isLast = observers instanceof ObserverList ? observers.delete(observer) && observers.size === 0 : observers === observer;
+    if (!isLast) return;
+    this.observers = undefined;
+    const { linger } = this;
+    if (linger === undefined) this.reset();
+    else this.endAfter(linger);
   }
 
-  /** Ends the source now if it has no observer, without waiting for `lingerMs`. */
+  /** Ends the source now if it has no observer, without waiting for `linger`. */
   endUnused(): void {
-    if (this.isEmpty && this.connection !== undefined) this.reset();
+    if (this.observers === undefined && this.connection !== undefined) this.reset();
   }
 
   next(value: T): void {
     this.kept = this.options.replay?.keep(value);
     // A copy of the list of observers is notified. Observers that subscribe or unsubscribe meanwhile do not change
     // which observers receive this value.
-    for (const observer of this.observers()) observer.next(value);
+    for (const observer of this.observerList()) observer.next(value);
   }
 
   onState(state: S): void {
-    for (const observer of this.observers()) observer.onState?.(state);
+    for (const observer of this.observerList()) observer.onState?.(state);
   }
 
   // The source is ended before its observers are notified. An observer that subscribes again at once then starts a new
@@ -132,8 +128,8 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
   protected onConnect(): void {}
   protected onReset(): void {}
 
-  protected get lingerMs(): number | undefined {
-    return this.options.lingerMs;
+  protected get linger(): SharedTimeout | undefined {
+    return this.options.linger;
   }
 
   private connect(create: () => Source<T, S>): void {
@@ -153,50 +149,80 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
   /** Ends the source, and returns the observers that it had. */
   private reset(): readonly StateObserver<T, S>[] {
     const { connection } = this;
-    const observers = this.observers();
-    this.grace?.unsubscribe();
-    this.grace = this.connection = this.kept = this.first = this.others = undefined;
+    const observers = this.observerList();
+    this.cancelEnd?.();
+    this.cancelEnd = this.connection = this.kept = this.observers = undefined;
     this.onReset();
     connection?.unsubscribe();
     return observers;
   }
 
-  private observers(): readonly StateObserver<T, S>[] {
-    const { first, others = [] } = this;
-    return first === undefined ? [...others] : [first, ...others];
+  /** Returns a copy of the list of observers. */
+  private observerList(): readonly StateObserver<T, S>[] {
+    const { observers } = this;
+    if (observers instanceof ObserverList) return observers.toArray();
+    return observers === undefined ? [] : [observers];
   }
 
-  private get isEmpty(): boolean {
-    return this.first === undefined && this.others === undefined;
-  }
-
-  /** Removes an observer that is not the first one. Returns false if there is no such observer. */
-  private removeFromOthers(observer: Observer<T>): boolean {
-    if (Array.isArray(this.others) && this.others.length >= SET_FROM) this.others = new Set(this.others);
-    const { others } = this;
-    if (others === undefined || !removeFrom(others, observer)) return false;
-    if ((others instanceof Set ? others.size : others.length) === 0) this.others = undefined;
-    return true;
-  }
-
-  private resetAfter(lingerMs: number): Unsubscribable {
-    const grace = asyncScheduler.schedule(() => {
+  private endAfter(linger: SharedTimeout): void {
+    const cancelEnd = linger.set(() => {
       const end = (): void => {
         // An observer may have subscribed before the pacer runs this function.
-        if (this.grace === grace) this.reset();
+        if (this.cancelEnd === cancelEnd) this.reset();
       };
       if (this.options.pacer === undefined) end();
       else this.options.pacer.run(end);
-    }, lingerMs);
-    return grace;
+    });
+    this.cancelEnd = cancelEnd;
   }
 }
 
-function removeFrom<T>(observers: T[] | Set<T>, observer: T): boolean {
-  if (observers instanceof Set) return observers.delete(observer);
-  const at = observers.indexOf(observer);
-  if (at >= 0) observers.splice(at, 1);
-  return at >= 0;
+/**
+ * A list of observers in the order of their subscriptions. Each observer knows its place, so that it is removed without
+ * a search. If 200 000 observers unsubscribed together, copying them to a Set would take 70 ms.
+ */
+class ObserverList<T, S> {
+  size = 0;
+  /** The observers; undefined in the place of one that was removed. */
+  private places: (StateObserver<T, S> | undefined)[] = [];
+
+  constructor(...observers: readonly StateObserver<T, S>[]) {
+    for (const observer of observers) this.add(observer);
+  }
+
+  add(observer: StateObserver<T, S>): void {
+    this.compact();
+    observer.place = this.places.push(observer) - 1;
+    this.size += 1;
+  }
+
+  /** Removes an observer. Returns false if there is no such observer. */
+  delete(observer: StateObserver<T, S>): boolean {
+    const { places } = this;
+    // Another list may have set the place of an observer that it shares with this list.
+    const place = places[observer.place ?? -1] === observer ? observer.place : places.indexOf(observer);
+    if (place === undefined || place < 0) return false;
+    places[place] = undefined;
+    this.size -= 1;
+    return true;
+  }
+
+  toArray(): StateObserver<T, S>[] {
+    this.compact();
+    return this.size === this.places.length ? (this.places.slice() as StateObserver<T, S>[]) : this.present();
+  }
+
+  private present(): StateObserver<T, S>[] {
+    return this.places.filter((observer) => observer !== undefined);
+  }
+
+  /** Removes the empty places if they are the majority. While many observers unsubscribe together, this is not done. */
+  private compact(): void {
+    if (this.size >= this.places.length / 2) return;
+    const present = this.present();
+    for (const [place, observer] of present.entries()) observer.place = place;
+    this.places = present;
+  }
 }
 
 /**
@@ -215,9 +241,10 @@ export class RefCountedMap<T extends string | object, K = T, S = never> {
 
   constructor(
     private readonly closed: Observable<void>,
-    options: Omit<RefCountOptions<T, K>, 'pacer'>,
+    { lingerMs, ...options }: Pick<RefCountOptions<T, K>, 'replay'> & { readonly lingerMs: number },
   ) {
-    this.options = { ...options, pacer: new Pacer() };
+    // The timeout is shared, as many sources may lose their last observer together. A timer for each would take longer.
+    this.options = { ...options, linger: new SharedTimeout(lingerMs), pacer: new Pacer() };
   }
 
   /**
@@ -261,7 +288,12 @@ class RefCountedEntry<T extends string | object, K, S> extends RefCounted<T, K, 
     private readonly map: RefCountedMap<T, K, S>,
     readonly key: string,
   ) {
-    super(map.options);
+    super();
+  }
+
+  /** Reads the options of the map, as a field for them would take memory for each watch. */
+  protected get options(): RefCountOptions<T, K> {
+    return this.map.options;
   }
 
   protected override onConnect(): void {

@@ -29,6 +29,11 @@ export interface ResumePause {
  * the loss of a stream, the `StreamManager` decides this for all watches of the stream.
  */
 export class Resumption {
+  /**
+   * The revision at which a response was too long. A watch that starts at this revision requests fragments of long
+   * responses. Other watches do not request fragments, as splitting a response takes quadratic time.
+   */
+  tooLongAt = 0;
   /** The number of consecutive create requests that were denied. */
   private denials = 0;
   /** Counts the times that the server ended the watch for an unknown reason. */

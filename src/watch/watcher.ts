@@ -40,12 +40,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   private cluster = UNKNOWN_CLUSTER;
   /** Whether the first batch was emitted. */
   private started = false;
-  /**
-   * The revision at which a response was too long. A watch that starts at this revision requests fragments of long
-   * responses. Other watches do not request fragments, as splitting a response takes quadratic time.
-   */
-  private tooLongAt = 0;
-  /** Created at the first failure that is not the loss of a stream, as most watches have no such failure. */
+  /** Created at the first failure that concerns this watch and not just its stream, as most watches have none. */
   private resumption: Resumption | undefined;
   /** The attempt on a stream, or the wait before the next attempt. */
   private current: Unsubscribable | undefined;
@@ -95,7 +90,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
     const next = this.cursor?.next;
     if (diagnostics?.active === true && this.started && startRevision === next)
       diagnostics.emit({ type: 'watchResumed', revision: startRevision });
-    const fragment = next === this.tooLongAt;
+    const fragment = next === (this.resumption?.tooLongAt ?? 0);
     return (this.deps.within?.(stream) ?? stream).watch(this.target, startRevision, fragment).subscribe(this);
   }
 
@@ -117,8 +112,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
       else this.resume(state, () => this.resumeOnNextStream(error));
       return;
     }
-    this.resumption ??= new Resumption(this.deps.settings, () => this.currentRevision());
-    const pause = this.resumption.pauseAfter(failure, wasConnected);
+    const pause = this.createdResumption().pauseAfter(failure, wasConnected);
     if (pause === undefined) this.fail(failure);
     else this.resume(pause.state, () => this.connectAfter(pause.end));
   }
@@ -141,8 +135,12 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
 
   /** Resumes after a lost stream. The stream manager pauses before it opens the next one. */
   private resumeOnNextStream({ reason }: EtcdError): void {
-    if (reason === 'ResponseTooLarge') this.tooLongAt = this.cursor?.next ?? 0;
+    if (reason === 'ResponseTooLarge') this.createdResumption().tooLongAt = this.cursor?.next ?? 0;
     this.connect();
+  }
+
+  private createdResumption(): Resumption {
+    return (this.resumption ??= new Resumption(this.deps.settings, () => this.currentRevision()));
   }
 
   private connect(): void {
@@ -265,7 +263,8 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
 }
 
 /** An attempt to create a watch on a stream. It waits for the stream, and then holds the created watch. */
-class StreamAttempt implements Observer<WatchStream>, Unsubscribable {
+class StreamAttempt implements StateObserver<WatchStream, never>, Unsubscribable {
+  place = 0;
   private created: Unsubscribable | undefined;
 
   constructor(

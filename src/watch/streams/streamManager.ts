@@ -13,7 +13,7 @@ import {
   timer,
 } from 'rxjs';
 import { EtcdError, isEtcdError } from '../../errors/index.js';
-import { type Backoff, monotonicNow, Pacer } from '../../util/time.js';
+import { type Backoff, monotonicNow, Pacer, SharedTimeout } from '../../util/time.js';
 import type { Channel } from '../../transport/call.js';
 import { type StreamTimeouts, isStreamRetryable, isTransient, ConsecutiveFailures, streamBackoff } from '../retryable.js';
 import { RefCounted } from '../refCounted.js';
@@ -278,10 +278,13 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
  * is still being opened.
  */
 class SharedStream<S extends object> extends RefCounted<S> {
+  protected readonly options = { replay: { keep: identity<S>, toFirst: identity<S> } };
+  private readonly grace: SharedTimeout | undefined;
   private closed = false;
 
-  constructor(private readonly keptMs: number | undefined) {
-    super({ replay: { keep: identity, toFirst: identity } });
+  constructor(lingerMs: number | undefined) {
+    super();
+    this.grace = lingerMs === undefined ? undefined : new SharedTimeout(lingerMs);
   }
 
   /** Ends the stream as soon as it has no user. */
@@ -290,8 +293,8 @@ class SharedStream<S extends object> extends RefCounted<S> {
     this.endUnused();
   }
 
-  protected override get lingerMs(): number | undefined {
-    return this.closed || this.kept === undefined ? undefined : this.keptMs;
+  protected override get linger(): SharedTimeout | undefined {
+    return this.closed || this.kept === undefined ? undefined : this.grace;
   }
 }
 

@@ -1,7 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { NEVER, noop, type Observer } from 'rxjs';
-import { RefCounted, RefCountedMap, type Source } from '../../../src/watch/refCounted.js';
+import { RefCounted, RefCountedMap, type RefCountOptions, type Source } from '../../../src/watch/refCounted.js';
+
+class Shared extends RefCounted<string> {
+  protected readonly options: RefCountOptions<string> = {};
+}
 
 type Member = Observer<string> & { readonly heard: string[] };
 
@@ -16,7 +20,7 @@ function sourceOf(events: string[]): Source<string> {
 }
 
 test('notifies many subscribers in their order, although some unsubscribed, and ends after the last', () => {
-  const shared = new RefCounted<string>({});
+  const shared = new Shared();
   const events: string[] = [];
   const received: number[] = [];
   const members = Array.from({ length: 100 }, (_, index): Member => ({ ...member(), next: () => received.push(index) }));
@@ -34,7 +38,7 @@ test('notifies many subscribers in their order, although some unsubscribed, and 
 });
 
 test('an unknown subscriber, or one that unsubscribes twice, ends nothing', () => {
-  const shared = new RefCounted<string>({});
+  const shared = new Shared();
   const events: string[] = [];
   const [first, second, stranger] = [member(), member(), member()] as const;
   shared.detach(stranger);
@@ -50,9 +54,54 @@ test('an unknown subscriber, or one that unsubscribes twice, ends nothing', () =
   expect(events).toEqual(['begun', 'ended']);
 });
 
+test('keeps the order while most subscribers unsubscribe and others subscribe', () => {
+  const shared = new Shared();
+  let received: number[] = [];
+  const members = Array.from({ length: 1_000 }, (_, index): Member => ({ ...member(), next: () => received.push(index) }));
+  let expected: number[] = [];
+  const attach = (index: number): void => {
+    shared.attach(members[index] as Member, () => NEVER);
+    expected.push(index);
+  };
+  for (let index = 0; index < 500; index += 1) attach(index);
+  for (let index = 500; index < 1_000; index += 1) {
+    attach(index);
+    // 7 and 1 000 have no common divisor, so each number occurs once.
+    for (const leaving of [(index * 7) % 1_000, ((index - 500) * 7) % 1_000]) {
+      if (!expected.includes(leaving)) continue;
+      shared.detach(members[leaving] as Member);
+      expected = expected.filter((other) => other !== leaving);
+    }
+    received = [];
+    shared.next('a');
+    expect(received).toEqual(expected);
+  }
+  expect(expected.length).toBeLessThan(300);
+});
+
+test('a subscriber of two sources, which subscribed to one of them twice, is removed once for each time', () => {
+  const [one, other] = [new Shared(), new Shared()];
+  const [first, guest] = [member(), member()];
+  for (const shared of [one, other, one]) {
+    shared.attach(first, () => NEVER);
+    shared.attach(guest, () => NEVER);
+  }
+  const heardAfter = (leave: () => void): number => {
+    leave();
+    guest.heard.length = 0;
+    for (const shared of [one, other]) shared.next('a');
+    return guest.heard.length;
+  };
+  expect(heardAfter(noop)).toBe(3);
+  expect(heardAfter(() => one.detach(guest))).toBe(2);
+  expect(heardAfter(() => one.detach(guest))).toBe(1);
+  expect(heardAfter(() => one.detach(guest))).toBe(1);
+  expect(heardAfter(() => other.detach(guest))).toBe(0);
+});
+
 /** Returns the CPU time, in microseconds, to unsubscribe this many subscribers, those in the middle first. */
 function leavingTime(members: number): number {
-  const shared = new RefCounted<string>({});
+  const shared = new Shared();
   const all = Array.from({ length: members }, member);
   for (const one of all) shared.attach(one, () => NEVER);
   const before = process.cpuUsage();

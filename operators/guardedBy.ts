@@ -51,7 +51,8 @@ export type Guard = Compare | { readonly guard: Compare };
  * @see {@link withLock}
  * @see {@link whileLeader}
  *
- * @param guard A compare, or an object with a compare as `guard`, such as those that `etcd.lock` and `campaign` emit.
+ * @param guard A compare, or an object whose field `guard` is a compare. The handles that `etcd.lock` and `campaign`
+ * emit are such objects.
  * @return A function that returns an Observable of guarded txns.
  */
 export function guardedBy<X extends TxnSpec>(guard: Guard): OperatorFunction<X, Fenced<X>> {

@@ -56,9 +56,9 @@ export class IterableSource<E extends PutEntry> implements EntrySource {
   }
 
   /**
-   * Whether another entry should be taken. A synchronous iterable fills only the next txn, as the garbage collector
-   * needs more time for entries that wait for long. An asynchronous iterable may be slow, so it fills as many txns as
-   * `concurrency` permits.
+   * Whether another entry should be taken. A synchronous iterable is read only as far as the next txn needs. If more
+   * entries waited in memory, garbage collections would take longer. An asynchronous iterable may be slow, so it fills
+   * as many txns as `concurrency` permits.
    */
   get #hasRoom(): boolean {
     return this.#bulk.hasRoom && (this.#slow || !this.#bulk.hasTxn);

@@ -68,8 +68,8 @@ export function runWhile<H extends object, O extends ObservableInput<unknown>>(
 }
 
 /**
- * Returns whether the source reacquires after a loss: a lease with `regrant`, or an ownership with `reacquire`. Work
- * under such a source must tolerate several runs in any case.
+ * Returns whether the source reacquires after a loss: a lease with `regrant`, or an ownership with `reacquire`. With
+ * such a source, the work may run several times even without an error.
  */
 function comesBack(held: object): boolean {
   return ('type' in held && held.type === 'owned') || ('onLost' in held && held.onLost === 'regrant');

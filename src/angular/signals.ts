@@ -100,7 +100,8 @@ export function liveValueSignal<A>(
  * }
  * ```
  *
- * @param range a range, or a function that reads signals, like the parameter `key` of {@link liveValueSignal}
+ * @param range a range, or a function that reads signals and returns a range. The parameter `key` of {@link
+ * liveValueSignal} works in the same way
  */
 export function liveSignal(
   range: Range | (() => Range | undefined),

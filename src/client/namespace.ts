@@ -208,8 +208,8 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits the config of {@link Namespace.liveConfig} in a form for user interfaces: the stream never errors. While the
-   * store has an invalid config, the status is `invalid`, and the `failures` of the error name the keys. `value` is the
-   * config in force, if there is one.
+   * store has an invalid config, the status is `invalid`. The `failures` of the error then contain the invalid keys.
+   * `value` is the config in force, if there is one.
    *
    * ```ts
    * etcd.liveConfigState('app/', { codec: App }).subscribe(({ status, value, error }) => {
@@ -284,7 +284,10 @@ export interface NamespaceDeps extends WatchesDeps {
   readonly settings: StreamSettings;
   /** The longest response that the client accepts. */
   readonly maxResponseBytes: number;
-  /** The settings for sending the gets of one turn as a batch; undefined if gets are not batched. */
+  /**
+   * The settings for batches of gets; undefined if gets are not batched. A batch contains the gets of one turn of the
+   * event loop.
+   */
   readonly gather: { readonly requestTimeoutMs: number } | undefined;
   /** The longest time of a linearizable read of a cache, in milliseconds. */
   readonly requestTimeoutMs: number;

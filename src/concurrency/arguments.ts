@@ -16,8 +16,8 @@ const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
 const MAX_MEMBERS = 127;
 
 /**
- * The checks of the arguments of methods that return an object. They throw at once. They are in a separate module, as a
- * browser runs them before it has loaded the methods.
+ * The checks of the arguments of methods that return an object. They throw at once. They are in a separate module,
+ * because a page loads the methods later and has to check the arguments before.
  *
  * @throws EtcdError `InvalidArgument`
  */

@@ -11,27 +11,31 @@ import { isEtcdError, type EtcdError } from './etcdError.js';
  */
 export type Persistence = 'temporary' | 'interrupted' | 'unclear' | 'permanent';
 
-interface Row {
-  readonly persistence: Persistence;
-  readonly why: string;
-}
-
-const NEW_TOKEN: Row = { persistence: 'unclear', why: 'another call may fetch a new token' };
-
 /** The kinds of failures for reasons whose gRPC code does not decide the kind. */
-const PERSISTENCE_BY_REASON: Partial<Record<Reason, Row>> = {
-  TooManyRequests: { persistence: 'temporary', why: 'the server is overloaded for the moment' },
-  TooManyPending: { persistence: 'temporary', why: 'refused before it was sent, as too many calls of the client waited' },
-  DeadlineExceeded: { persistence: 'interrupted', why: 'the server was too slow this time' },
-  WatchCanceled: { persistence: 'interrupted', why: 'the server ended the watch without a reason, as it does when it stops' },
-  Canceled: { persistence: 'interrupted', why: 'a proxy or the gateway canceled the call' },
-  InvalidAuthToken: NEW_TOKEN,
-  AuthOldRevision: NEW_TOKEN,
-  UserEmpty: { persistence: 'unclear', why: 'auth was enabled meanwhile, and another call may fetch a token' },
-  TokenUnavailable: { persistence: 'unclear', why: 'the token function may find a token later' },
-  TransportUnsupported: { persistence: 'unclear', why: 'another stream transport may work' },
-  UnknownMethod: { persistence: 'unclear', why: 'the server may have been replaced by another version, with another path' },
-  MalformedResponse: { persistence: 'unclear', why: 'a proxy may have responded in place of the server' },
+const PERSISTENCE_BY_REASON: Partial<Record<Reason, Persistence>> = {
+  // The server is overloaded for the moment.
+  TooManyRequests: 'temporary',
+  // Too many calls of the client waited, so this one was not sent.
+  TooManyPending: 'temporary',
+  // The server was too slow this time.
+  DeadlineExceeded: 'interrupted',
+  // The server ended the watch without a reason, as it does when it stops.
+  WatchCanceled: 'interrupted',
+  // A proxy or the gateway canceled the call.
+  Canceled: 'interrupted',
+  // Another call may fetch a new token.
+  InvalidAuthToken: 'unclear',
+  AuthOldRevision: 'unclear',
+  // Auth was enabled meanwhile, and another call may fetch a token.
+  UserEmpty: 'unclear',
+  // The token function may find a token later.
+  TokenUnavailable: 'unclear',
+  // Another stream transport may work.
+  TransportUnsupported: 'unclear',
+  // The server may have been replaced by another version, with another path.
+  UnknownMethod: 'unclear',
+  // A proxy may have responded in place of the server.
+  MalformedResponse: 'unclear',
 };
 
 /** Returns the kind of a failure. */
@@ -41,7 +45,7 @@ export function persistenceOf({ reason, code }: EtcdError): Persistence {
   if (code === 'Unavailable') return reason === 'AmbiguousWrite' ? 'interrupted' : 'temporary';
   // A server that is stopping cancels its calls, or interrupts them, with messages of gRPC.
   if (reason === 'Unknown' && (code === 'Canceled' || code === 'Internal')) return 'interrupted';
-  return PERSISTENCE_BY_REASON[reason]?.persistence ?? 'permanent';
+  return PERSISTENCE_BY_REASON[reason] ?? 'permanent';
 }
 
 /** The HTTP status of each code, as gRPC's gateway maps them. */

@@ -166,8 +166,8 @@ const CLIENT_ERRORS = {
 } as const satisfies Record<string, GrpcCode>;
 
 /**
- * The reason of a failure. Some are names of etcd (`Compacted`, `LeaseNotFound` …), and others of rxetcd
- * (`AmbiguousWrite` …).
+ * The reason of a failure. Some reasons have the names of etcd's errors (`Compacted`, `LeaseNotFound` …). The others
+ * are specific to rxetcd (`AmbiguousWrite` …).
  */
 export type Reason = keyof typeof SERVER_ERRORS | keyof typeof CLIENT_ERRORS;
 

@@ -60,8 +60,8 @@ export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, connecting }
 }
 
 /**
- * Limits the time for opening a connection, and records the connection during this time. undici's connectors return
- * their socket at once, although their type does not show this.
+ * Limits the time for opening a connection. Keeps the socket in `connecting` during this time. undici's connectors
+ * return the socket at once, although their type does not show this.
  */
 function inTime(connect: buildConnector.connector, deadlines: SharedTimeout, connecting: Set<Socket>): buildConnector.connector {
   return (options, callback) => {

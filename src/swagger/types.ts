@@ -58,7 +58,7 @@ export const invalidDocument = (place: string, problem: string): EtcdError =>
   new EtcdError('InvalidArgument', `swagger document, ${place}: ${problem}`);
 
 /**
- * Checks the form of a document.
+ * Checks that a document has the structure of a swagger file.
  *
  * @throws EtcdError `InvalidArgument` that names the first invalid place
  */

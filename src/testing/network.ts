@@ -41,7 +41,7 @@ export type Fault =
   /** The call is not carried out, and fails. */
   | { readonly type: 'fail'; readonly reason: Reason };
 
-/** An exchange, or a connection to the gateway. It ends when the connections to its member break. */
+/** A call or a stream in progress. It ends when the connections to its member break. */
 interface Connected {
   cut(): void;
 }

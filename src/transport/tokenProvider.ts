@@ -146,7 +146,7 @@ export class TokenProvider {
   /**
    * Discards a token that the server rejected, if another token can be requested.
    *
-   * @returns whether a retry can help: with a new token, or with one that another call has requested meanwhile
+   * @returns true if a retry can succeed with another token, which may be one that another call has requested
    */
   discardRejected(credential: Credential): boolean {
     if (this.known === credential && this.renewable) this.known = undefined;

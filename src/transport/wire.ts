@@ -123,7 +123,7 @@ export interface PlainResponse {
   errorOfProxy(): EtcdError;
 }
 
-/** The response to an RPC as it arrived. Only a wire over HTTP has it. */
+/** The response to an RPC as it arrived. Only wires that use HTTP provide it. */
 export interface RawResponse {
   /** The HTTP status. It is 200, as any other status is an error. */
   readonly status: number;

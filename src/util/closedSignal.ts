@@ -4,9 +4,9 @@ import { attachTo, type Detachable, LightObservable, NOTHING_ATTACHED } from './
 type Completed = Pick<Observer<never>, 'complete'>;
 
 /**
- * Completes observers when the client is closed, in the order in which they were added. So an outer Observable
- * completes before an inner one. All observers share one subscription to the end of the client. With `takeUntil`, each
- * of thousands of leases and watches would take 500 bytes.
+ * Completes observers when the client is closed, in the order in which they were added. An outer Observable is added
+ * before its inner ones, and so completes first. All observers share one subscription to the end of the client. With
+ * `takeUntil`, each of thousands of leases and watches would take 500 bytes.
  */
 class ClosedSignal {
   private readonly observers = new Set<Completed>();

@@ -58,7 +58,7 @@ const teardownOf =
  */
 class LightSubscriber<T> extends Subscription implements Observer<T> {
   /** The place in a list of observers; see `src/watch/refCounted.ts`. */
-  place = 0;
+  place = -1;
   private source: Detachable<T> | undefined;
 
   /** @param destination the functions of the subscriber; undefined after its end */

@@ -92,7 +92,7 @@ export function createRequest({ filter, ...keys }: WatchTarget, startRevision: n
   };
 }
 
-/** Converts the response to a create request. */
+/** Creates the message for the server's response to a create request. */
 export function toCreated(
   { header }: ResponseOf<typeof watchRpcs.watch>,
   { lacksDeletes, connected }: Pick<CreatedWatch, 'lacksDeletes' | 'connected'>,

@@ -10,7 +10,7 @@ import { Pacer, SharedTimeout } from '../util/time.js';
  */
 export interface StateObserver<T, S> extends Observer<T> {
   onState?(state: S): void;
-  /** The place in a list of observers. The list sets it. */
+  /** The place in a list of observers, or {@link NOWHERE}, or {@link IN_SEVERAL}. Only the lists set it. */
   place?: number;
 }
 
@@ -32,7 +32,7 @@ export interface Running<S> extends Unsubscribable {
  */
 export interface RefCountOptions<T, K = T> {
   /** Keeps the source for a time after its last observer has unsubscribed. By default the source is not kept. */
-  readonly linger?: SharedTimeout;
+  readonly linger?: SharedTimeout | undefined;
   /** Spreads the ends of many sources over turns of the event loop. */
   readonly pacer?: Pacer;
   /**
@@ -46,15 +46,20 @@ export interface RefCountOptions<T, K = T> {
   };
 }
 
+/** The place of an observer that is in no list. */
+export const NOWHERE = -1;
+/** The place of an observer that was added to a list while it was in a list. It has to be searched for. */
+const IN_SEVERAL = -2;
+
 /**
  * The placeholder for the subscription to a source until `subscribe` has returned. Unsubscribing from it has no effect.
  */
 const CONNECTING: Unsubscribable = { unsubscribe: () => undefined };
 
 /**
- * Shares a source among its current observers. The source starts with its first observer, and ends when its last
- * observer has unsubscribed and the time of `linger` has passed. It starts again with the next observer. RxJS's `share` does the
- * same with more objects for each subscription. A program may have many watches with one subscriber each.
+ * Shares a source among its current observers. The source starts with its first observer. It ends when its last
+ * observer has unsubscribed and the time of `linger` has passed. It starts again with the next observer. RxJS's `share`
+ * does the same with more objects for each subscription. A program may have many watches with one subscriber each.
  */
 export abstract class RefCounted<T extends string | object, K = T, S = never> implements StateObserver<T, S>, Detachable<T> {
   /**
@@ -81,7 +86,7 @@ export abstract class RefCounted<T extends string | object, K = T, S = never> im
     const { observers } = this;
     if (observers === undefined) this.observers = observer;
     else if (observers instanceof ObserverList) observers.add(observer);
-    else this.observers = new ObserverList(observers, observer);
+    else (this.observers = new ObserverList(observers)).add(observer);
     const { connection } = this;
     if (connection === undefined) return this.connect(create);
     if (connection.state !== undefined) observer.onState?.(connection.state);
@@ -149,7 +154,7 @@ export abstract class RefCounted<T extends string | object, K = T, S = never> im
   /** Ends the source, and returns the observers that it had. */
   private reset(): readonly StateObserver<T, S>[] {
     const { connection } = this;
-    const observers = this.observerList();
+    const observers = this.observers instanceof ObserverList ? this.observers.clear() : this.observerList();
     this.cancelEnd?.();
     this.cancelEnd = this.connection = this.kept = this.observers = undefined;
     this.onReset();
@@ -186,41 +191,47 @@ class ObserverList<T, S> {
   /** The observers; undefined in the place of one that was removed. */
   private places: (StateObserver<T, S> | undefined)[] = [];
 
-  constructor(...observers: readonly StateObserver<T, S>[]) {
-    for (const observer of observers) this.add(observer);
+  constructor(first: StateObserver<T, S>) {
+    this.add(first);
   }
 
   add(observer: StateObserver<T, S>): void {
-    this.compact();
-    observer.place = this.places.push(observer) - 1;
+    if (this.size < this.places.length / 2) this.compact();
+    const place = this.places.push(observer) - 1;
+    observer.place = (observer.place ?? NOWHERE) === NOWHERE ? place : IN_SEVERAL;
     this.size += 1;
   }
 
   /** Removes an observer. Returns false if there is no such observer. */
   delete(observer: StateObserver<T, S>): boolean {
     const { places } = this;
-    // Another list may have set the place of an observer that it shares with this list.
-    const place = places[observer.place ?? -1] === observer ? observer.place : places.indexOf(observer);
-    if (place === undefined || place < 0) return false;
+    const place = observer.place === IN_SEVERAL ? places.indexOf(observer) : (observer.place ?? NOWHERE);
+    if (places[place] !== observer) return false;
     places[place] = undefined;
     this.size -= 1;
+    if (observer.place === place) observer.place = NOWHERE;
     return true;
   }
 
-  toArray(): StateObserver<T, S>[] {
-    this.compact();
-    return this.size === this.places.length ? (this.places.slice() as StateObserver<T, S>[]) : this.present();
+  /** Returns a copy of the list. */
+  toArray(): readonly StateObserver<T, S>[] {
+    if (this.size < this.places.length) this.compact();
+    return [...this.places] as StateObserver<T, S>[];
   }
 
-  private present(): StateObserver<T, S>[] {
-    return this.places.filter((observer) => observer !== undefined);
+  /** Removes all observers, and returns them. */
+  clear(): readonly StateObserver<T, S>[] {
+    const observers = this.toArray();
+    for (const observer of observers) this.delete(observer);
+    return observers;
   }
 
-  /** Removes the empty places if they are the majority. While many observers unsubscribe together, this is not done. */
+  /** Removes the empty places. This is not done while many observers unsubscribe together. */
   private compact(): void {
-    if (this.size >= this.places.length / 2) return;
-    const present = this.present();
-    for (const [place, observer] of present.entries()) observer.place = place;
+    const present = this.places.filter((observer) => observer !== undefined);
+    present.forEach((observer, place) => {
+      if (observer.place !== IN_SEVERAL) observer.place = place;
+    });
     this.places = present;
   }
 }

@@ -29,7 +29,7 @@ import { retryTransient } from './retryable.js';
 import type { PendingStart } from './cursor.js';
 import { BatchFlattener, observeWatcher, Watcher, type WatchesDeps } from './watcher.js';
 
-/** Options for the content and the start of a watch. */
+/** Options that select the events of a watch and its start. */
 export interface WatchOptions extends WatchFilter {
   /**
    * The first revision to report. The server replays the history from this revision on for each subscriber separately.

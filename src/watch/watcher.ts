@@ -19,7 +19,7 @@ import { progress, type WatchBatch, type WatchEvent } from '../model/events.js';
 import type { Detachable } from '../util/lightObservable.js';
 import type { EtcdError } from '../errors/index.js';
 import type { Diagnostics } from '../model/diagnostics.js';
-import type { Running, Source, StateObserver } from './refCounted.js';
+import { NOWHERE, type Running, type Source, type StateObserver } from './refCounted.js';
 import { CONNECTING, type WatchState } from './streams/connectionState.js';
 import { StreamLostError } from './streams/streamManager.js';
 
@@ -264,7 +264,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
 
 /** An attempt to create a watch on a stream. It waits for the stream, and then holds the created watch. */
 class StreamAttempt implements StateObserver<WatchStream, never>, Unsubscribable {
-  place = 0;
+  place = NOWHERE;
   private created: Unsubscribable | undefined;
 
   constructor(

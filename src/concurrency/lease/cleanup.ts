@@ -41,8 +41,8 @@ export type ReleaseTarget = Partial<Pick<Unreleased, 'lease' | 'key'>>;
 /** The maximum number of releases that are sent at a time. It is enough to use all connections to several endpoints. */
 const MAX_AT_A_TIME = 512;
 /**
- * The minimum time without a confirmed release after which `close()` stops waiting, in milliseconds. If `QUIET_PART` of
- * the timeout is longer, that time is used instead.
+ * `close()` stops waiting if no release was confirmed for this time, in milliseconds. If `QUIET_PART` of the timeout is
+ * longer, that time is used instead.
  */
 const LEAST_QUIET_MS = 2_000;
 const QUIET_PART = 1 / 5;

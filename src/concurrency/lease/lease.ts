@@ -155,7 +155,7 @@ export function adoptedLease(id: LeaseId, options: Pick<LeaseOptions, 'release'>
 
 /**
  * The revocation of a lease. No other client uses a random id, so the revocation of a lease with a random id is retried
- * if necessary. This lease is revoked even after its loss, as it may still exist on the server. A chosen id may be
+ * if necessary. Such a lease is revoked even after its loss, as it may still exist on the server. A chosen id may be
  * granted to another client as soon as the lease has ended. So a lease with a chosen id is revoked at most once, and is
  * not revoked after its loss.
  */

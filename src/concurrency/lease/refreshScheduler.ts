@@ -129,8 +129,8 @@ class Entry implements TimerEntry {
 }
 
 /**
- * The longest time for which the timer is set, in milliseconds. A timer does not advance while the machine sleeps, so
- * the clock is read at least this often. The value is also below the longest delay of Node's timers.
+ * The longest time for which the timer is set, in milliseconds. A timer does not advance while the machine sleeps.
+ * After the sleep, the clock is read within this time. The value is also below the longest delay of Node's timers.
  */
 const LONGEST_SLEEP_MS = 1_000;
 

@@ -17,7 +17,7 @@ import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
 import { LONGEST_MS, oneOf } from '../../model/validate.js';
 import type { OwnershipEvent } from '../../model/events.js';
 import { retryAfter } from '../../util/time.js';
-import { isRetryable, isTransient, streamBackoff, type StreamTimeouts } from '../../watch/retryable.js';
+import { isRetryable, isTransient, ConsecutiveFailures, streamBackoff, type StreamTimeouts } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
 
 /** The option to acquire an ownership again after each loss. */
@@ -66,15 +66,19 @@ function reacquireAfterLoss<T extends object>(
   { settings, closed }: ConcurrencyContext,
 ): Observable<OwnershipEvent<T>> {
   return defer(() => {
+    const refusals = new ConsecutiveFailures();
     let owned = false;
     let everOwned = false;
     const mayContinue = (error: unknown): error is EtcdError => {
       if (!isEtcdError(error)) return false;
       if (error.reason === 'LockLost') return true;
       if (everOwned && awaitsRepair(error)) return true;
-      // Before the first ownership, a failure that the acquisition has already retried a few times counts as permanent.
-      // For example, the endpoint may not be an etcd server.
-      return isTransient(error) || (everOwned && isRetryable(error));
+      if (!isRetryable(error)) return false;
+      if (isTransient(error) || everOwned) return true;
+      // Before the first ownership, such a failure may be permanent, for example because the endpoint is not an etcd
+      // server. So it is retried only a few times. The acquisition itself has retried it a few times as well.
+      refusals.add(error);
+      return !refusals.exceeded;
     };
     const events: Observable<OwnershipEvent<T>> = once.pipe(
       tap(() => (owned = everOwned = true)),

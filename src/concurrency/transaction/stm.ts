@@ -200,7 +200,7 @@ export const ISOLATION_RULES: Readonly<Record<Isolation, IsolationRules>> = {
 export interface Transaction {
   /**
    * Reads a key with its value; undefined if the key does not exist. A value that this transaction has written takes
-   * precedence over that of the store. Its revisions and its version are still 0.
+   * precedence over that of the store. The revisions and the version of such a key are still 0.
    */
   get(key: BytesLike): Observable<KeyValue | undefined>;
   /**

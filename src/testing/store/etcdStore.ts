@@ -87,8 +87,8 @@ export interface StoreResponse {
  * An etcd in memory. To a client it behaves like an etcd, but it has no connections, delays or timers. It does
  * everything synchronously, in the order of the calls. The network of the test adds latency and faults.
  *
- * A request is JSON text, in the form that `requestText` of the codecs writes. A response has the form to which
- * `rpc.response` would decode it.
+ * A request is JSON text, in the form that `requestText` of the codecs writes. A response is an object, as
+ * `rpc.response` of the codecs would return it after decoding.
  */
 export interface EtcdStore {
   /** The whole version, such as `3.5.30`. */

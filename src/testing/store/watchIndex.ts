@@ -1,6 +1,6 @@
 import { contains, type Key, type KeySpan } from './keys.js';
 
-/** A segment of the keys, up to the next segment, with the watches of all ranges that contain it. */
+/** The keys from `from` up to the start of the next segment, and the watches of all ranges that contain these keys. */
 interface Segment<W> {
   readonly from: Key;
   readonly watches: Set<W>;

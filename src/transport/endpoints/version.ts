@@ -1,4 +1,4 @@
-import { catchError, map, type Observable, switchMap, take, throwError, timeout } from 'rxjs';
+import { catchError, map, type Observable, of, take, throwError, timeout } from 'rxjs';
 import type { Rpc } from '../../codec/descriptors.js';
 import { findUnsupportedField, isRecord, NEWEST_SINCE } from '../../codec/message.js';
 import { type ErrorDetails, EtcdError, hasReason, isEtcdError, UnsupportedServerVersionError } from '../../errors/index.js';
@@ -200,28 +200,23 @@ export function failedBefore(rpc: string, error: unknown): unknown {
 
 /**
  * Returns the error for a TLS handshake that the server has aborted. A server without TLS aborts a handshake, and so
- * does a proxy whose server is down. Only a server without TLS responds to a plain request, apart from servers with TLS
- * that reject it with status 400.
+ * does a proxy whose server is down. Only a server without TLS accepts a plain request. A server with TLS may reject or
+ * redirect it.
  *
  * @param plain requests the version without TLS, and without a secret
  */
 function handshakeCut({ rpc, cause }: EtcdError, address: string, plain: Observable<PlainResponse>): Observable<never> {
-  const where = { rpc, endpoint: address, cause };
-  const unknown = new EtcdError(
-    'Unreachable',
-    `no connection: the TLS handshake was cut off. If the server does not use TLS, use an http:// endpoint`,
-    where,
-  );
-  const notTls = new EtcdError(
-    'TlsFailed',
-    'no TLS connection: the server does not speak TLS; if that is intended, use an http:// endpoint',
-    where,
-  );
   return plain.pipe(
+    map(({ status }) => status < 300),
     take(1),
-    timeout({ first: PLAIN_MS, with: () => throwError(() => unknown) }),
-    catchError(() => throwError(() => unknown)),
-    switchMap(({ status }) => throwError(() => (status === 400 ? unknown : notTls))),
+    timeout({ first: PLAIN_MS, with: () => of(false) }),
+    catchError(() => of(false)),
+    map((isWithoutTls) => {
+      const [reason, problem] = isWithoutTls
+        ? (['TlsFailed', 'no TLS connection: the server does not speak TLS; if that is intended,'] as const)
+        : (['Unreachable', 'no connection: the TLS handshake was cut off. If the server does not use TLS,'] as const);
+      throw new EtcdError(reason, `${problem} use an http:// endpoint`, { rpc, endpoint: address, cause });
+    }),
   );
 }
 

@@ -170,7 +170,7 @@ export interface ConnectionSettings {
   readonly connectTimeoutMs: number;
   /** How long an idle connection is kept open, in milliseconds. */
   readonly keepAliveMs: number;
-  /** The longest response, or message of a stream, in bytes. */
+  /** The limit for the length of a response, and of each message of a stream, in bytes. */
   readonly maxResponseBytes: number;
 }
 

@@ -98,7 +98,7 @@ interface Combined {
   readonly refused: readonly (readonly [name: string, error: InvalidValueError])[];
 }
 
-/** A part as it was last read. */
+/** The latest state and value of a part. */
 interface PartState {
   readonly state: ReadonlyMap<string, KeyValue>;
   readonly value: unknown;

@@ -68,7 +68,7 @@ export interface MultiplexedStreamDeps {
   readonly fragments: boolean;
   /** Whether the server accepts the client's numbers for watches. */
   readonly takesIds: boolean;
-  /** The error for a request for a progress notification, if the notification may overtake events. */
+  /** The error with which a progress request fails, if the server may send the notification before earlier events. */
   readonly unorderedProgress?: UnsupportedServerVersionError | undefined;
   /** Whether a watch that starts at exactly the compacted revision may lack the deletes of that revision. */
   readonly lacksDeletes: boolean;

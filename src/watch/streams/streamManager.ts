@@ -278,13 +278,13 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
  * is still being opened.
  */
 class SharedStream<S extends object> extends RefCounted<S> {
-  protected readonly options = { replay: { keep: identity<S>, toFirst: identity<S> } };
-  private readonly grace: SharedTimeout | undefined;
+  protected readonly options;
   private closed = false;
 
   constructor(lingerMs: number | undefined) {
     super();
-    this.grace = lingerMs === undefined ? undefined : new SharedTimeout(lingerMs);
+    const linger = lingerMs === undefined ? undefined : new SharedTimeout(lingerMs);
+    this.options = { linger, replay: { keep: identity<S>, toFirst: identity<S> } };
   }
 
   /** Ends the stream as soon as it has no user. */
@@ -294,7 +294,7 @@ class SharedStream<S extends object> extends RefCounted<S> {
   }
 
   protected override get linger(): SharedTimeout | undefined {
-    return this.closed || this.kept === undefined ? undefined : this.grace;
+    return this.closed || this.kept === undefined ? undefined : super.linger;
   }
 }
 

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import { NEVER, noop, type Observer } from 'rxjs';
+import { config, NEVER, noop, type Observer } from 'rxjs';
 import { RefCounted, RefCountedMap, type RefCountOptions, type Source } from '../../../src/watch/refCounted.js';
+import { waitFor } from '../../support/waitFor.js';
 
 class Shared extends RefCounted<string> {
   protected readonly options: RefCountOptions<string> = {};
@@ -99,22 +100,82 @@ test('a subscriber of two sources, which subscribed to one of them twice, is rem
   expect(heardAfter(() => other.detach(guest))).toBe(0);
 });
 
-/** Returns the CPU time, in microseconds, to unsubscribe this many subscribers, those in the middle first. */
-function leavingTime(members: number): number {
-  const shared = new Shared();
-  const all = Array.from({ length: members }, member);
-  for (const one of all) shared.attach(one, () => NEVER);
+/** Returns the CPU time of some work, in microseconds. */
+function timeOf(work: () => void): number {
   const before = process.cpuUsage();
-  for (const one of [...all.slice(members / 2), ...all.slice(0, members / 2)]) shared.detach(one);
+  work();
   const { user, system } = process.cpuUsage(before);
   return user + system;
 }
 
-test('eight times as many unsubscribe in far less than 64 times the time', () => {
-  leavingTime(80_000);
-  const least = (members: number): number => Math.min(...Array.from({ length: 5 }, () => leavingTime(members)));
-  // Allows ten times as much, as memory is slower than caches.
-  expect(least(160_000)).toBeLessThan(30 * least(20_000));
+function attached(members: number): { readonly shared: Shared; readonly all: readonly Member[] } {
+  const shared = new Shared();
+  const all = Array.from({ length: members }, member);
+  for (const one of all) shared.attach(one, () => NEVER);
+  return { shared, all };
+}
+
+/** Unsubscribes this many subscribers, those in the middle first. */
+function leavingTime(members: number): number {
+  const { shared, all } = attached(members);
+  return timeOf(() => {
+    for (const one of [...all.slice(members / 2), ...all.slice(0, members / 2)]) shared.detach(one);
+  });
+}
+
+/** Replaces each of this many subscribers after the source has failed, as watches do after the loss of their stream. */
+function replacingTime(members: number): number {
+  const { shared, all } = attached(members);
+  shared.error(new Error('lost'));
+  const next = Array.from({ length: members }, member);
+  return timeOf(() => {
+    for (const [index, one] of all.entries()) {
+      shared.detach(one);
+      shared.attach(next[index] as Member, () => NEVER);
+    }
+  });
+}
+
+/** Adds this many objects to a Set, and deletes them, for comparison. */
+const setTime = (members: number): number => {
+  const all = Array.from({ length: members }, member);
+  return timeOf(() => {
+    const set = new Set(all);
+    for (const one of all) set.delete(one);
+  });
+};
+
+test.each([
+  ['unsubscribe', leavingTime],
+  ['are replaced after a failure', replacingTime],
+])('160 000 subscribers that %s take about the time of a Set, as none is searched for', (_, timeFor) => {
+  const least = (time: (members: number) => number): number => Math.min(...Array.from({ length: 3 }, () => time(160_000)));
+  // A search for each would take more than 40 times the time of a Set.
+  expect(least(timeFor)).toBeLessThan(10 * least(setTime));
+});
+
+test('if the end of a source throws, the sources whose time ends together still end', async () => {
+  const errors: unknown[] = [];
+  config.onUnhandledError = (error) => errors.push(error);
+  try {
+    const shared = new RefCountedMap<string>(NEVER, { lingerMs: 1 });
+    const ended: string[] = [];
+    const end = (key: string) => () => {
+      if (key === 'b') throw new Error('cannot end');
+      ended.push(key);
+    };
+    const leaving = ['a', 'b', 'c'].map((key) => {
+      const one = member();
+      const source = shared.attach(key, () => ({ subscribe: () => ({ unsubscribe: end(key) }) }), one);
+      return () => source.detach(one);
+    });
+    for (const leave of leaving) leave();
+    await waitFor('the ends', () => ended.length === 2);
+    await waitFor('the error', () => errors.length === 1);
+    expect([ended, String(errors[0])]).toEqual([['a', 'c'], 'Error: cannot end']);
+  } finally {
+    config.onUnhandledError = null;
+  }
 });
 
 test('many sources that linger equally long end over several turns, except one with a new subscriber', async () => {

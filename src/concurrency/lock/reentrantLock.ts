@@ -294,8 +294,8 @@ function deletePointer(kv: KvService, keys: SharedKeys, { createRevision }: KeyV
 
 /**
  * Deletes a share, and also the queue entry if this was the last share. The attempt may be repeated, as it deletes only
- * keys that this holder has created. If the entry is gone, its lease is revoked. The response to an earlier attempt
- * that deleted the entry may have been lost.
+ * keys that this holder has created. If the entry is gone, its lease is revoked, as an earlier attempt may have deleted
+ * the entry.
  */
 function leaveShared({ kv, service }: ConcurrencyContext, keys: SharedKeys, entry: SharedEntry): Observable<unknown> {
   const { lease } = entry;

@@ -41,13 +41,16 @@ test('an https endpoint that accepts and closes connections may be down, and is 
   server.close();
 });
 
-test('an https endpoint that resets a handshake, and rejects plain HTTP with status 400, is Unreachable', async () => {
-  // A server with TLS rejects plain HTTP like this. The first byte of a handshake is 22.
+test.each([
+  ['rejects', '400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n'],
+  ['redirects', '301 Moved Permanently\r\nLocation: https://127.0.0.1/version\r\n\r\n'],
+])('an https endpoint that resets a handshake, and %s plain HTTP as servers with TLS do, is Unreachable', async (_, response) => {
+  // The first byte of a handshake is 22.
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
     socket.once('data', (data) => {
       if (data[0] === 22) socket.resetAndDestroy();
-      else socket.end('HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n');
+      else socket.end(`HTTP/1.0 ${response}`);
     });
   });
   const port = await listenSomewhere(server);

@@ -5,12 +5,15 @@ import { TRANSPORTS, forLongMessages, has } from './support/transports.js';
 import { collect } from './support/collect.js';
 import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
+import { cpuWatch } from '../../bench/cpu.js';
 import { PATIENT } from '../../support/patient.js';
 import { waitFor } from '../../support/waitFor.js';
 
-/** A quiet machine takes a third of these times. */
-const ARRIVES_WITHIN_MS = 15_000;
-const SILENT_AT_MOST_MS = 6_000;
+/**
+ * The limit of the CPU time that this process takes for all deletes. A quiet machine takes a third of it. On a busy
+ * machine the server and this process may be stalled for long, so the time itself has no limit.
+ */
+const CPU_AT_MOST_MS = 6_000;
 /** The highest number of operations in a txn. */
 const KEYS_PER_TXN = 125;
 
@@ -24,8 +27,9 @@ describe.each(TRANSPORTS)('one call that deletes many keys, over %s (TLS: %s),',
     scene = await setScene({ tls });
     keys = has(scene.server, '3.4.17') ? 100_000 : 20_000;
     await fill(scene.direct, { prefix: 'gone/', revisions: keys / KEYS_PER_TXN, keys: KEYS_PER_TXN });
-    // The client has its default timeouts, and connects to the server directly, as a proxy would work in this process, too.
-    const streams = { transport: forLongMessages(transport, scene.server), heartbeatMs: 1_000, responseTimeoutMs: 10_000 };
+    // The client connects to the server directly, as a proxy would work in this process, too. The server does not respond
+    // to a heartbeat while it encodes the deletes, which takes a second on a quiet machine, and 20 on a busy one.
+    const streams = { transport: forLongMessages(transport, scene.server), heartbeatMs: 1_000, responseTimeoutMs: 60_000 };
     client = scene.client(streams, { ...PATIENT, endpoints: scene.server.endpoint });
   });
   afterAll(() => scene.close());
@@ -41,10 +45,11 @@ describe.each(TRANSPORTS)('one call that deletes many keys, over %s (TLS: %s),',
 
     const lost = collect(client.connection$.pipe(filter(({ status }) => status === 'reconnecting')));
     const calledAt = performance.now();
+    const cpu = cpuWatch();
     await firstValueFrom(scene.direct.kv.delete({ prefix: 'gone/' }, { timeoutMs: 60_000 }));
-    const deletedAt = performance.now();
     await waitFor('all deletes have come', () => gone.values.length >= keys || gone.error !== undefined, 60_000);
-    const arrivedAt = performance.now();
+    const tookMs = performance.now() - calledAt;
+    const cpuMs = cpu() / 1_000;
     const before = heard.values.length;
     await waitFor('the other watch goes on', () => heard.values.length > before + 3);
     written.stop();
@@ -54,10 +59,9 @@ describe.each(TRANSPORTS)('one call that deletes many keys, over %s (TLS: %s),',
     if (forLongMessages(transport, scene.server) === transport) expect(lost.values).toEqual([]);
     expect(new Set(gone.values.map(({ kv }) => kv.key)).size).toBe(keys);
     expect(new Set(gone.values.map(({ revision }) => revision)).size).toBe(1);
-    // etcd takes less than half a second for the call. On a slower machine everything else takes longer, too.
-    const callMs = deletedAt - calledAt;
-    expect(arrivedAt - deletedAt).toBeLessThan(Math.max(ARRIVES_WITHIN_MS, 10 * callMs));
+    expect(cpuMs).toBeLessThan(CPU_AT_MOST_MS);
+    // The events of the other watch wait behind the deletes at most.
     const silentMs = heard.values.map(({ timestamp: at }, index) => at - (written.values[index] ?? at));
-    expect(Math.max(...silentMs)).toBeLessThan(Math.max(SILENT_AT_MOST_MS, 10 * callMs));
+    expect(Math.max(...silentMs)).toBeLessThan(tookMs + 1_000);
   });
 });

@@ -135,7 +135,7 @@ export function createCaller(
     endpoints.size > 1 && settings.retry !== NO_RETRIES ? hedged(run, settings.attemptTimeoutMs / 2) : run();
   const tokens = new TokenProvider(settings.auth, {
     authenticate: (name, password) => hedgedIfPossible(() => unary(authenticateRpc, { name, password })).pipe(map(({ token }) => token)),
-    goesOn: (failure) => attempts.isWorthRetrying(failure),
+    isWorthRetrying: (failure) => attempts.isWorthRetrying(failure),
     closed,
     diagnostics,
   });

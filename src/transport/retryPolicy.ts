@@ -76,6 +76,7 @@ export const NO_RETRIES: RetryPolicy = () => 'fail';
 
 /**
  * Returns the decision of a policy: an action of the table, or `retryByPolicy` for another attempt.
+ * `CallExecutor.recover` carries it out within the limits of the call.
  * @throws InvalidOptionError if the policy throws, or returns something else than a decision
  */
 export function decideRetry(policy: RetryPolicy | undefined, failure: RetryContext): RetryAction | 'retryByPolicy' {

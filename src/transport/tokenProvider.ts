@@ -47,7 +47,7 @@ export interface AuthDeps {
   /** Requests a token for a user. The request is a separate call with its own attempts and its own deadline. */
   readonly authenticate: (username: string, password: string) => Observable<string>;
   /** Returns whether the token may be requested again after this failure. */
-  readonly goesOn: (failure: EtcdError) => boolean;
+  readonly isWorthRetrying: (failure: EtcdError) => boolean;
   /**
    * Errors when the client is closed, or if it is closed already. Because of this error, no call waits for another
    * request, or for a function that never returns a token.
@@ -73,7 +73,8 @@ const NOTHING = new Credential();
 
 /**
  * Holds the token of a client. The token is requested before the first call, and again when the server rejects it. All
- * waiting calls share one request.
+ * waiting calls share one request. `CallExecutor.recover` discards a rejected token of a call, and `Channel.failed` that
+ * of a stream.
  *
  * If a request for a user's token runs out of time or attempts, it is repeated as long as any call waits. It is not
  * repeated if retries are off. Each call has its own deadline. When one call ends, the request continues for the other
@@ -92,14 +93,14 @@ export class TokenProvider {
   /** Whether another token can be requested. A token that was given as a string never changes. */
   private readonly renewable: boolean;
 
-  constructor(auth: Auth | undefined, { authenticate, goesOn, closed, diagnostics }: AuthDeps) {
+  constructor(auth: Auth | undefined, { authenticate, isWorthRetrying, closed, diagnostics }: AuthDeps) {
     let begunAt = 0;
     this.renewable = auth !== undefined && !('token' in auth && typeof auth.token === 'string');
     if (auth === undefined) this.known = NOTHING;
     const retrying: AuthDeps['authenticate'] = (username, password) =>
       authenticate(username, password).pipe(
         retryAfter((failure) => {
-          if (!isEtcdError(failure) || !goesOn(failure)) return undefined;
+          if (!isEtcdError(failure) || !isWorthRetrying(failure)) return undefined;
           this.failure = failure;
           return PAUSE_MS;
         }),

@@ -100,8 +100,8 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   }
 
   /**
-   * Decides whether the watch continues after it lost its stream, was rejected or ended by the server, or could not
-   * find its start.
+   * Lets the watch resume or fail after it lost its stream, was rejected or ended by the server, or could not find its
+   * start. The `StreamManager` has decided about a lost stream; `Resumption` decides in all other cases.
    */
   private resumeOrFail(failure: unknown): void {
     const wasConnected = this.isConnected;

@@ -199,6 +199,7 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
 
   private confirm(type: 'granted' | 'refreshed'): void {
     const { id, lease, refreshes, ttl, ttlMs, remainingMs } = this;
+    // A keepalive is due after a third of the TTL, as with etcd's Go client.
     this.scheduleKeepAlive(Math.max(0, remainingMs - (2 * ttlMs) / 3), ttlMs * BATCH_PART);
     this.refreshes = undefined;
     refreshes?.next(remainingMs);

@@ -12,11 +12,11 @@ export interface ScheduledLease {
 }
 
 /**
- * A scheduler for the keepalives of leases. Leases that are due at about the same time are refreshed in one turn of the
- * event loop, as a batch. A batch costs less than separate refreshes, and its leases stay together in later batches.
- * All leases of a batch share one timer, as a timer for each lease would cost as much as the rest of a refresh. The
- * timer is set for the time at which the batch is due. Afterwards it is set for the time at which the first lease of
- * the batch expires.
+ * A scheduler for the keepalives of leases. `LeaseKeeper` decides when a keepalive is due. Leases that are due at about
+ * the same time are refreshed in one turn of the event loop, as a batch. A batch costs less than separate refreshes,
+ * and its leases stay together in later batches. All leases of a batch share one timer, as a timer for each lease would
+ * cost as much as the rest of a refresh. The timer is set for the time at which the batch is due. Afterwards it is set
+ * for the time at which the first lease of the batch expires.
  */
 export class RefreshScheduler {
   /** The latest batch for each tolerance, in milliseconds. */

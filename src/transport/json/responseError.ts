@@ -54,6 +54,10 @@ export function errorInResponse(response: HttpResponse, source: ResponseSource):
   return proxyError(response, details);
 }
 
+/**
+ * Returns the error for HTTP 404. The version request and the WebSockets convert a 404 by themselves, as they know more
+ * about the endpoint.
+ */
 function unknownPathError(body: string, details: ErrorDetails): EtcdError {
   const problem = body.trim() === GO_404 ? NO_GATEWAY : 'the server, or a proxy in front of it, does not know this path';
   return new EtcdError('UnknownMethod', problem, details);
@@ -76,8 +80,8 @@ function isGatewayError(json: unknown): boolean {
 const MAX_SHOWN = 200;
 
 /**
- * Returns the error for a response of a proxy in front of etcd. The error does not show the body, which may be a whole
- * page and may contain secrets.
+ * Returns the error for a response of a proxy in front of etcd. An RPC that receives a 404 fails with
+ * {@link unknownPathError} instead. The error does not show the body, which may be a whole page and may contain secrets.
  */
 export function proxyError({ status, body, location }: HttpResponse, source: ResponseSource): EtcdError {
   const details = { ...source, status };

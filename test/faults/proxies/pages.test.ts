@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { concatMap, filter, firstValueFrom, timer } from 'rxjs';
-import type { Client, ClientOptions } from '../../../src/index.js';
+import { concatMap, EMPTY, filter, firstValueFrom, timer } from 'rxjs';
+import { EtcdError, type Client, type ClientOptions } from '../../../src/index.js';
 import { configOf, without } from '../../support/proxies/docs.js';
 import type { Proxy } from '../../support/proxies/proxy.js';
 import { collect, describeProxies, PATIENCE_MS, ProxiedEtcd, rejection } from './support.js';
@@ -20,8 +20,8 @@ const page = (config: string, status: number): string => {
   return config.replace(/location \/ \{.*?^ {2}\}/ms, `location / {\n    default_type text/html;\n    return ${status} ${what};\n  }`);
 };
 
-/** The TTL of a lease, which is refreshed every five seconds. */
-const TTL = 15;
+/** The TTL of a lease, which must survive the page: on a busy machine everything takes long. */
+const TTL = 120;
 /** More attempts than it takes to end a watch that the server rejects. */
 const TRIES = 7;
 
@@ -51,11 +51,14 @@ describeProxies('a page of a proxy in the place of an etcd that has answered bef
     expect([writing.error, ...errors()]).toEqual([undefined, ...none]);
     await proxy.restart(page(config, status));
     const refreshFailed = (): boolean => lease.values.some(({ type }) => type === 'refreshFailed');
+    // The next keepalive would be sent after a third of the TTL.
+    const refresh = collect(lease.values[0]?.lease.refresh() ?? EMPTY);
     await waitFor(
       'it has been tried often enough',
       () => (retries.values.length >= TRIES && refreshFailed()) || errors().some((error) => error !== undefined),
     );
     expect({ status, errors: errors() }).toEqual({ status, errors: none });
+    expect(refresh.error).toBeInstanceOf(EtcdError);
     await firstValueFrom(direct.kv.put(key, 'behind'));
     await proxy.restart(config);
     await waitFor(`the watch goes on after ${status}`, () => events.values.some(({ kv }) => kv.value === 'behind'));

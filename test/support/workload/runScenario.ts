@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startFaultCluster, type FaultClusterOptions } from '../cluster/cluster.js';
 import type { Random } from '../random.js';
+import { slowness } from '../slowness.js';
 import { awakeNow } from '../stopwatch.js';
 import type { Fault } from './faults.js';
 import { breachesOf, rowOf, type Row, type Struck } from './resultRow.js';
@@ -20,7 +21,8 @@ export interface PlayOptions extends FaultClusterOptions {
   readonly next: () => readonly [name: string, fault: Fault] | undefined;
   /**
    * How much longer than on a quiet machine everything may take. Default 1. If it is given, it grows with the time of
-   * reads without a fault: a machine on which these take long has no time left for a fault.
+   * reads without a fault, and with the time for which this process waits for a core during a fault: a machine on which
+   * these take long has no time left for a fault.
    */
   readonly slack?: number;
   /** Called when a fault begins. */
@@ -39,7 +41,7 @@ const CALM_READ_MS = 20;
 export async function play({ random, next, slack, onFault, ...options }: PlayOptions): Promise<Played> {
   const cluster = await startFaultCluster(options);
   const workload = new Workload(cluster, random.fork('workload'));
-  const struck: Omit<Struck, 'until'>[] = [];
+  const struck: (Omit<Struck, 'until'> & { readonly slowed: number })[] = [];
   const calms: number[] = [];
   const calm = (): Promise<unknown> => {
     calms.push(awakeNow());
@@ -53,16 +55,21 @@ export async function play({ random, next, slack, onFault, ...options }: PlayOpt
       onFault?.(name);
       const from = awakeNow();
       let mendable = from;
+      const slowed = slowness();
       await fault({ cluster, workload, random: random.fork(`${name} ${struck.length}`), mendable: () => (mendable = awakeNow()) });
       await cluster.settled();
       await workload.calm();
       await calm();
-      struck.push({ fault: name, from, mendable });
+      struck.push({ fault: name, from, mendable, slowed: slowed() });
     }
     const records = await workload.finish();
     const rows = struck.map((one, index) => rowOf({ ...one, until: struck[index + 1]?.from ?? awakeNow() }, records));
-    const limits = slack === undefined ? 1 : Math.max(slack, calmRead(records, calms) / CALM_READ_MS);
-    const breaches = [...rows.flatMap((row) => breachesOf(row, limits)), ...records.breaches.map(({ what }) => what)];
+    const slackOf = (slowed = 1): number =>
+      slack === undefined ? 1 : Math.max(slack, slack * slowed, calmRead(records, calms) / CALM_READ_MS);
+    const breaches = [
+      ...rows.flatMap((row, index) => breachesOf(row, slackOf(struck[index]?.slowed))),
+      ...records.breaches.map(({ what }) => what),
+    ];
     return { version: cluster.version, rows, breaches };
   } finally {
     await workload.close();

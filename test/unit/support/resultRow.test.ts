@@ -48,6 +48,15 @@ test('on a busy machine only the limits of time are longer', () => {
   expect(breachesOf(row, 2)).toEqual([expect.stringMatching(/1 writes were lost/)]);
 });
 
+test('a read may miss its deadline only on a machine on which a read may take as long', () => {
+  const late = { begin: 2_000, end: 8_900, outcome: 'failed' as const, reason: 'DeadlineExceeded: no response' };
+  const row = rowOf(struck, records({ reads: [done, late] }));
+  expect(breachesOf(row, 5)).toEqual([expect.stringMatching(/1 reads failed, one with DeadlineExceeded/)]);
+  expect(breachesOf(row, 5.1)).toEqual([]);
+  const other = rowOf(struck, records({ reads: [late, { ...late, reason: 'Why' }] }));
+  expect(breachesOf(other, 5.1)).toEqual([expect.stringMatching(/1 reads failed, one with Why/)]);
+});
+
 test('a lock that no client acquires is a breach', () => {
   const longer = { ...struck, until: 20_000 };
   expect(breaches({ lockSteps: [900, 9_000] }, longer)).toEqual([]);

@@ -61,7 +61,7 @@ export async function setScene({ tls: withTls = false, auth = false, args }: Sce
   const options: Scene['options'] = (streams = {}) => ({
     ...common,
     endpoints: withTls ? proxy.endpoint.replace('http:', 'https:') : proxy.endpoint,
-    requestTimeoutMs: 2_000,
+    requestTimeoutMs: 30_000,
     streams: { ...QUICK, ...streams },
   });
   return {

@@ -171,8 +171,8 @@ export interface Client extends Namespace {
    * The result lists the leases and keys that may still exist on the server, until their TTL has passed. `close()`
    * waits for the releases for at most `timeoutMs`. Unless `timeoutMs` is `Infinity`, it stops waiting earlier if no
    * release is confirmed for some time. This time is a fifth of `timeoutMs`, and at least 2 s. The result includes
-   * releases that began before `close()` and had not ended. It does not include the leases and keys of clients of
-   * {@link Client.withAuth}.
+   * releases that began before `close()` and had not ended, and the leases and keys of clients of
+   * {@link Client.withAuth} that are closed together with this client.
    *
    * ```ts
    * const { released, unreleased } = await etcd.close({ timeoutMs: 30_000 });
@@ -231,9 +231,16 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
   let closing: Promise<CloseSummary> | undefined;
 
   const closeWithin = async (timeoutMs: number): Promise<CloseSummary> => {
-    await Promise.all([firstValueFrom(holding.cleanup.settled(timeoutMs)), ...[...derived].map((each) => each.close({ timeoutMs }))]);
+    const [ofDerived] = await Promise.all([
+      Promise.all([...derived].map((each) => each.close({ timeoutMs }))),
+      firstValueFrom(holding.cleanup.settled(timeoutMs)),
+    ]);
     await caller.close();
-    return holding.cleanup.summary();
+    const all = [holding.cleanup.summary(), ...ofDerived];
+    return {
+      released: all.reduce((sum, { released }) => sum + released, 0),
+      unreleased: all.flatMap(({ unreleased }) => unreleased),
+    };
   };
   const close = (given: CloseOptions = {}): Promise<CloseSummary> => {
     const { timeoutMs = settings.closeTimeoutMs } = checkOptions('close', given, CLOSE);

@@ -321,6 +321,22 @@ describe('a lease that is held when the client is closed', () => {
     expect(await left(names.filter((name) => name !== undefined).map((name) => name as LeaseId))).toHaveLength(1);
   });
 
+  test('is listed together with the leases of the clients of withAuth that are closed with the client', async () => {
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    const etcd = fixture.client({ endpoints: proxy.endpoint });
+    const [first, second, closed] = [etcd.withAuth(undefined), etcd.withAuth(undefined), etcd.withAuth(undefined)];
+    const granted = (await Promise.all([etcd, first, second].map((client) => hold(client, 2)))).flatMap((leases) => leases.granted);
+    await hold(closed, 2);
+    expect(await closed.close()).toEqual({ released: 2, unreleased: [] });
+    expect(await second.close()).toEqual({ released: 2, unreleased: [] });
+    proxy.down.stall();
+    const { released, unreleased } = await etcd.close();
+    await proxy.close();
+    expect(released).toBe(0);
+    expect(new Set(unreleased.map(({ lease }) => lease))).toEqual(new Set(granted.slice(0, 4)));
+    expect(await etcd.close()).toEqual({ released, unreleased });
+  });
+
   test('appears in the same summary for all callers of close; an invalid option closes nothing', async () => {
     const etcd = fixture.client();
     expect(() => etcd.close({ timeoutMs: 0 })).toThrow(

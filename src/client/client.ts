@@ -236,11 +236,10 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
       firstValueFrom(holding.cleanup.settled(timeoutMs)),
     ]);
     await caller.close();
-    const all = [holding.cleanup.summary(), ...ofDerived];
-    return {
-      released: all.reduce((sum, { released }) => sum + released, 0),
-      unreleased: all.flatMap(({ unreleased }) => unreleased),
-    };
+    return ofDerived.reduce(
+      (all, each) => ({ released: all.released + each.released, unreleased: [...all.unreleased, ...each.unreleased] }),
+      holding.cleanup.summary(),
+    );
   };
   const close = (given: CloseOptions = {}): Promise<CloseSummary> => {
     const { timeoutMs = settings.closeTimeoutMs } = checkOptions('close', given, CLOSE);

@@ -100,7 +100,9 @@ const LATE_MS = 10;
 
 /**
  * Runs `giveUp` after `ms` milliseconds. While a program computes, timers and arriving data wait, and timers run first.
- * So if the timer is late, the data that has arrived is read first, before the server counts as unresponsive.
+ * So if the timer is late, the data that has arrived is read first, before the server counts as unresponsive. The delay
+ * is rounded up to whole milliseconds. Without this, a rest that is too short for the clock would never pass in virtual
+ * time.
  */
 export function scheduleTimeout(ms: number, giveUp: () => void): Subscription {
   const dueAt = monotonicNow() + ms;
@@ -109,7 +111,7 @@ export function scheduleTimeout(ms: number, giveUp: () => void): Subscription {
       if (hasRead || monotonicNow() - dueAt <= LATE_MS) giveUp();
       else this.schedule(true, 0);
     },
-    ms,
+    Math.ceil(ms),
     false,
   );
 }

@@ -154,9 +154,9 @@ export class TimerQueue {
     return this.clock.now();
   }
 
-  /** Schedules a function to run in `ms` milliseconds. */
+  /** Schedules a function to run in `ms` milliseconds, rounded up as by `scheduleTimeout`. */
   in(ms: number, run: () => void): TimerEntry {
-    const entry = new Entry(this.clock.now() + ms, run, this.cancel);
+    const entry = new Entry(this.clock.now() + Math.ceil(ms), run, this.cancel);
     this.entries.splice(this.firstAfter(entry.at), 0, entry);
     this.setTimer();
     return entry;
@@ -192,7 +192,7 @@ export class TimerQueue {
     this.timer =
       at === Infinity
         ? undefined
-        : asyncScheduler.schedule(() => this.run(), Math.min(LONGEST_SLEEP_MS, Math.max(0, at - this.clock.now())));
+        : asyncScheduler.schedule(() => this.run(), Math.min(LONGEST_SLEEP_MS, Math.max(0, Math.ceil(at - this.clock.now()))));
   }
 
   private run(): void {

@@ -11,7 +11,8 @@ import { inVirtualTime } from './virtualRun.js';
 
 const SEATS = 3;
 const CONTENDERS = 2;
-const TTL = 15;
+/** The thirds of most of them are no whole milliseconds. */
+const TTLS = [7, 10, 15, 20];
 const TEMPO: Tempo = { tickMs: 3_000, writeMs: 8_000, holdMs: 60_000, restMs: 20_000 };
 /** An hour would have ten thousand heartbeats and refreshes, which are the same in each run. */
 const LENGTH_MS = 600_000;
@@ -61,7 +62,7 @@ class LockRun {
     const path = new Member(`http://seat-${++this.count}:2379`, network.store, name);
     network.members.push(path);
     const client = server.createClient({ endpoints: path.endpoint, requestTimeoutMs: this.random.pick([5_000, 60_000]) });
-    const orders = { contenders: CONTENDERS, locks: ['red', 'green'], ttl: TTL, seed: this.random.int(0, 2 ** 31) };
+    const orders = { contenders: CONTENDERS, locks: ['red', 'green'], ttl: this.random.pick(TTLS), seed: this.random.int(0, 2 ** 31) };
     const say = (line: Line): void => void (seat.alive && this.lines.push(line));
     const work = contend(orders, { etcd: client, tempo: TEMPO, now: () => asyncScheduler.now(), say }).subscribe();
     const seat: Seat = { path, client, work, alive: true };

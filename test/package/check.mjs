@@ -22,7 +22,7 @@ const problems = [];
  * gzip.
  */
 const MOST_KB = 60;
-const MOST_KB_IN_ALL = 127;
+const MOST_KB_IN_ALL = 127.5;
 /**
  * The maximum size that a single operator adds to a page, in bytes of gzip. An operator that checks its arguments
  * includes the errors, and `foldEvents` includes the maps.

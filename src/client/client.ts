@@ -171,7 +171,7 @@ export interface Client extends Namespace {
    * The result lists the leases and keys that may still exist on the server, until their TTL has passed. `close()`
    * waits for the releases for at most `timeoutMs`. Unless `timeoutMs` is `Infinity`, it stops waiting earlier if no
    * release is confirmed for some time. This time is a fifth of `timeoutMs`, and at least 2 s. The result includes
-   * releases that began before `close()` and had not ended, and the leases and keys of clients of
+   * releases that began before `close()` and had not ended. It also includes the leases and keys of clients of
    * {@link Client.withAuth} that are closed together with this client.
    *
    * ```ts

@@ -73,8 +73,8 @@ const NOTHING = new Credential();
 
 /**
  * Holds the token of a client. The token is requested before the first call, and again when the server rejects it. All
- * waiting calls share one request. `CallExecutor.recover` discards a rejected token of a call, and `Channel.failed` that
- * of a stream.
+ * waiting calls share one request. `CallExecutor.recover` discards a rejected token of a call, and `Channel.failed`
+ * discards that of a stream.
  *
  * If a request for a user's token runs out of time or attempts, it is repeated as long as any call waits. It is not
  * repeated if retries are off. Each call has its own deadline. When one call ends, the request continues for the other

@@ -90,8 +90,8 @@ export interface AcquireRequest {
 
 /**
  * Enters a queue. Emits the entry when it has to wait, and again (with `isOwner`) when it owns the lock. Errors with
- * `LockLost` as soon as the entry is no longer certain to exist. Unsubscribing deletes the entry. The reentrant lock,
- * which several processes share, detects its loss in `reentrantLock.ts`.
+ * `LockLost` as soon as the entry is no longer certain to exist. Unsubscribing deletes the entry. The reentrant lock
+ * detects its loss in `reentrantLock.ts`.
  */
 export function enterQueue(request: AcquireRequest, options: SessionOptions, context: ConcurrencyContext): Observable<HeldEntry> {
   return new LightObservable((observer) => {

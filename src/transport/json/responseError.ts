@@ -81,7 +81,8 @@ const MAX_SHOWN = 200;
 
 /**
  * Returns the error for a response of a proxy in front of etcd. An RPC that receives a 404 fails with
- * {@link unknownPathError} instead. The error does not show the body, which may be a whole page and may contain secrets.
+ * {@link unknownPathError} instead. The error does not show the body, which may be a whole page and may contain
+ * secrets.
  */
 export function proxyError({ status, body, location }: HttpResponse, source: ResponseSource): EtcdError {
   const details = { ...source, status };

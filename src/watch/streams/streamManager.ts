@@ -59,9 +59,9 @@ export interface StreamCallbacks {
 /**
  * Keeps the streams of a client for one kind of work. One stream serves all users if the transport can do that. The
  * stream is opened when it is first needed, and closed after the last user has unsubscribed. When the stream breaks,
- * every user is notified, and told whether another stream is opened. All users that need another stream share the next
- * one, which is opened after a pause. The pause grows until a server has responded. For the end of a single watch,
- * `Resumption` decides whether it continues.
+ * every user is notified. The error says whether another stream is opened. All users that need another stream share
+ * the next one, which is opened after a pause. The pause grows until a server has responded. For the end of a single
+ * watch, `Resumption` decides whether it continues.
  *
  * @typeParam S the type of a stream
  * @typeParam C the type of the channels that carry it

@@ -236,10 +236,11 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
       firstValueFrom(holding.cleanup.settled(timeoutMs)),
     ]);
     await caller.close();
-    return ofDerived.reduce(
-      (all, each) => ({ released: all.released + each.released, unreleased: [...all.unreleased, ...each.unreleased] }),
-      holding.cleanup.summary(),
-    );
+    const all = [holding.cleanup.summary(), ...ofDerived];
+    return {
+      released: all.reduce((sum, { released }) => sum + released, 0),
+      unreleased: all.flatMap(({ unreleased }) => unreleased),
+    };
   };
   const close = (given: CloseOptions = {}): Promise<CloseSummary> => {
     const { timeoutMs = settings.closeTimeoutMs } = checkOptions('close', given, CLOSE);

@@ -227,7 +227,7 @@ export class Network {
       this.expiry = undefined;
       return;
     }
-    const waitMs = Math.min(LONGEST_MS, Math.max(0, Math.ceil(at - asyncScheduler.now())));
+    const waitMs = Math.min(LONGEST_MS, Math.max(0, at - asyncScheduler.now()));
     this.expiry = { at, timer: asyncScheduler.schedule(() => this.expireAt(at), waitMs) };
   }
 
